@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * Fences, from the device to the library and back; virgl.c's top tells their life. Owns the list
+ * of pending fences, the only thing here that two threads touch, and the source that polls the
+ * library. virtio 1.3, section 5.7.6.7, VIRTIO_GPU_FLAG_FENCE.
+ */
+#include "renderer/virgl/renderer_virgl.h"
+
+#include <glib-unix.h>
+
+#include "util/log.h"
+
+#define POLL_INTERVAL_MS 1
+#define FINISH_TRIES	 2000 /* of 1 ms each */
+
+struct pending_fence {
+	uint32_t serial;
+	struct renderer_fence fence;
+};
+
+/* Serials wrap. Far fewer than 2^31 fences are pending at a time. */
+static bool is_reached(uint32_t serial, uint32_t by)
+{
+	return (int32_t)(by - serial) >= 0;
+}
+
+static bool is_idle(struct renderer_virgl *virgl)
+{
+	bool idle;
+
+	g_mutex_lock(&virgl->fence_lock);
+	idle = g_queue_is_empty(&virgl->pending);
+	g_mutex_unlock(&virgl->fence_lock);
+	return idle;
+}
+
+static gboolean handle_poll_fd(gint fd, GIOCondition condition, gpointer opaque)
+{
+	virgl_renderer_poll();
+	return G_SOURCE_CONTINUE;
+}
+
+static gboolean handle_poll_timer(gpointer opaque)
+{
+	struct renderer_virgl *virgl = opaque;
+
+	virgl_renderer_poll();
+	if (!is_idle(virgl))
+		return G_SOURCE_CONTINUE;
+	g_clear_pointer(&virgl->poll_source, g_source_unref);
+	return G_SOURCE_REMOVE;
+}
+
+static void start_source(struct renderer_virgl *virgl, GSource *source, GSourceFunc handler)
+{
+	g_source_set_callback(source, handler, virgl, NULL);
+	g_source_attach(source, virgl->context);
+	virgl->poll_source = source;
+}
+
+void renderer_virgl_fences_init(struct renderer_virgl *virgl, GMainContext *context)
+{
+	virgl->context = context ? g_main_context_ref(context) : NULL;
+	/*
+	 * Its thread leaves fences to us that end with a query: results of queries can be read in
+	 * the context of our thread only, and it waits until we did.
+	 */
+	if (virgl->has_fence_thread)
+		start_source(virgl, g_unix_fd_source_new(virgl_renderer_get_poll_fd(), G_IO_IN),
+			G_SOURCE_FUNC(handle_poll_fd));
+}
+
+int renderer_virgl_fences_finish(struct renderer_virgl *virgl)
+{
+	int ret = 0;
+
+	if (virgl->poll_source) {
+		g_source_destroy(virgl->poll_source);
+		g_clear_pointer(&virgl->poll_source, g_source_unref);
+	}
+	g_clear_pointer(&virgl->context, g_main_context_unref);
+	/* The library ends its thread without a look at whether that waits for a poll from us. */
+	for (int tries = 0; !is_idle(virgl) && ret == 0; tries++) {
+		virgl_renderer_poll();
+		g_usleep(1000);
+		if (tries == FINISH_TRIES)
+			ret = -ETIMEDOUT;
+	}
+	return ret;
+}
+
+static uint32_t push_fence(struct renderer_virgl *virgl, struct pending_fence *pending)
+{
+	uint32_t serial;
+
+	g_mutex_lock(&virgl->fence_lock);
+	serial = ++virgl->last_serial;
+	pending->serial = serial;
+	g_queue_push_tail(&virgl->pending, pending);
+	g_mutex_unlock(&virgl->fence_lock);
+	return serial;
+}
+
+/* Takes a fence back that the library did not want. It cannot have signalled. */
+static void drop_fence(struct renderer_virgl *virgl, struct pending_fence *pending)
+{
+	g_mutex_lock(&virgl->fence_lock);
+	g_queue_remove(&virgl->pending, pending);
+	g_mutex_unlock(&virgl->fence_lock);
+	g_free(pending);
+}
+
+int renderer_virgl_create_fence(struct renderer *renderer, const struct renderer_fence *fence)
+{
+	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
+	struct pending_fence *pending = g_try_new0(struct pending_fence, 1);
+	int ret;
+
+	if (!pending)
+		return -ENOMEM;
+	pending->fence = *fence;
+	/* On the list first: the callback may come before the library's function returns. */
+	ret = virgl_renderer_create_fence((int)push_fence(virgl, pending), fence->ctx_id);
+	if (ret != 0) {
+		drop_fence(virgl, pending);
+		return renderer_virgl_errno(ret);
+	}
+	if (!virgl->has_fence_thread && !virgl->poll_source)
+		start_source(virgl, g_timeout_source_new(POLL_INTERVAL_MS), handle_poll_timer);
+	return 0;
+}
+
+void renderer_virgl_fences_sweep(struct renderer_virgl *virgl)
+{
+	uint32_t serial;
+
+	if (is_idle(virgl))
+		return;
+	g_mutex_lock(&virgl->fence_lock);
+	serial = ++virgl->last_serial;
+	g_mutex_unlock(&virgl->fence_lock);
+	if (virgl_renderer_create_fence((int)serial, 0) != 0)
+		log_warning("virglrenderer: no fence could be made to follow the pending ones");
+}
+
+/* Takes the oldest fence when it is reached. The caller frees it. */
+static struct pending_fence *pop_fence(struct renderer_virgl *virgl, uint32_t serial)
+{
+	struct pending_fence *oldest;
+
+	g_mutex_lock(&virgl->fence_lock);
+	oldest = g_queue_peek_head(&virgl->pending);
+	if (oldest && is_reached(oldest->serial, serial))
+		g_queue_pop_head(&virgl->pending);
+	else
+		oldest = NULL;
+	g_mutex_unlock(&virgl->fence_lock);
+	return oldest;
+}
+
+void renderer_virgl_write_fence(void *cookie, uint32_t serial)
+{
+	struct renderer_virgl *virgl = cookie;
+	struct renderer *base = &virgl->base;
+	struct pending_fence *pending;
+
+	/* Called upward without the lock: the device may hold one of its own around a hook. */
+	while ((pending = pop_fence(virgl, serial))) {
+		base->events->fence_signalled(base->events_opaque, &pending->fence);
+		g_free(pending);
+	}
+}
+
+void renderer_virgl_write_context_fence(
+	void *cookie, uint32_t ctx_id, uint32_t ring_idx, uint64_t seqno)
+{
+	struct renderer_virgl *virgl = cookie;
+	struct renderer_fence fence = {
+		.has_ring = true,
+		.ctx_id = ctx_id,
+		.ring_idx = ring_idx,
+		.seqno = seqno,
+	};
+
+	virgl->base.events->fence_signalled(virgl->base.events_opaque, &fence);
+}

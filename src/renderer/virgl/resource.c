@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * Resources and their backing. The library checks most arguments of a 3D resource, but counts
+ * sizes in 32 bits and does not look at what the GL driver said: sizes that would wrap are
+ * refused here. virtio 1.3, sections 5.7.6.8 and 5.7.6.9.
+ */
+#include "renderer/virgl/renderer_virgl.h"
+
+#include "util/checked.h"
+
+#define TARGET_BUFFER	  0 /* the protocol's numbers, which are Gallium's */
+#define TARGET_TEXTURE_2D 2
+
+/* A pixel has at most 16 bytes, so that no transfer comes to 2^32 bytes. */
+#define MAX_PIXELS     ((UINT64_C(1) << 28) - 1)
+#define MAX_BUFFER_LEN ((UINT64_C(1) << 31) - 1)
+#define MAX_SAMPLES    32
+
+/* resource->renderer_data of a resource whose texture does not have the guest's format */
+#define RAW_BYTES GINT_TO_POINTER(1)
+
+bool renderer_virgl_format_is_real(const struct gpu_resource *resource)
+{
+	return resource->renderer_data != RAW_BYTES;
+}
+
+/*
+ * The texture's first line is the guest's first line, as with the textures that the guest's own
+ * Mesa shows. VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP would turn it over on each transfer, and a dma-buf
+ * of it would have to be turned back by the front-end, which not all do.
+ */
+static int create_2d(struct gpu_resource *resource, uint32_t format)
+{
+	struct virgl_renderer_resource_create_args args = {
+		.handle = resource->id,
+		.target = TARGET_TEXTURE_2D,
+		.format = format,
+		.bind = VIRGL_RES_BIND_RENDER_TARGET,
+		.width = resource->width,
+		.height = resource->height,
+		.depth = 1,
+		.array_size = 1,
+	};
+
+	return renderer_virgl_errno(virgl_renderer_resource_create(&args, NULL, 0));
+}
+
+/*
+ * Formats with the alpha byte first are those of big-endian guests. The library has no texture for
+ * some, and with OpenGL ES cannot read others back. Any format of 4 bytes carries their pixels from
+ * the guest to the display.
+ */
+static bool is_alpha_first(uint32_t format)
+{
+	return format == VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM ||
+	       format == VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM ||
+	       format == VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM ||
+	       format == VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM;
+}
+
+static int create_any_2d(struct gpu_resource *resource)
+{
+	if (!is_alpha_first(resource->format))
+		return create_2d(resource, resource->format);
+	resource->renderer_data = RAW_BYTES;
+	return create_2d(resource, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM);
+}
+
+static bool is_size_sane(const struct gpu_resource *resource)
+{
+	const struct gpu_resource_3d *args = &resource->args_3d;
+	const uint32_t factors[] = {resource->height, args->depth, args->array_size};
+	uint64_t pixels = resource->width;
+
+	if (args->target == TARGET_BUFFER)
+		return pixels <= MAX_BUFFER_LEN;
+	for (size_t i = 0; i < G_N_ELEMENTS(factors); i++) {
+		if (factors[i] > 1 && !checked_mul(pixels, factors[i], &pixels))
+			return false;
+	}
+	return pixels <= MAX_PIXELS && args->nr_samples <= MAX_SAMPLES;
+}
+
+static int create_3d(struct gpu_resource *resource)
+{
+	const struct gpu_resource_3d *from = &resource->args_3d;
+	struct virgl_renderer_resource_create_args args = {
+		.handle = resource->id,
+		.target = from->target,
+		.format = resource->format,
+		.bind = from->bind,
+		.width = resource->width,
+		.height = resource->height,
+		.depth = from->depth,
+		.array_size = from->array_size,
+		.last_level = from->last_level,
+		.nr_samples = from->nr_samples,
+		.flags = from->flags,
+	};
+
+	if (!is_size_sane(resource))
+		return -EINVAL;
+	return renderer_virgl_errno(virgl_renderer_resource_create(&args, NULL, 0));
+}
+
+int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resource *resource)
+{
+	resource->renderer_data = NULL;
+	virgl_renderer_force_ctx_0();
+	switch (resource->kind) {
+	case GPU_RESOURCE_2D:
+		return create_any_2d(resource);
+	case GPU_RESOURCE_3D:
+		return create_3d(resource);
+	case GPU_RESOURCE_BLOB:
+		break;
+	}
+	return -ENOTSUP;
+}
+
+void renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
+{
+	virgl_renderer_force_ctx_0();
+	virgl_renderer_resource_detach_iov((int)resource->id, NULL, NULL);
+	virgl_renderer_resource_unref(resource->id);
+	resource->renderer_data = NULL;
+}
+
+/* The library borrows the list; the device keeps it until detach_backing(). */
+int renderer_virgl_attach_backing(struct renderer *renderer, struct gpu_resource *resource)
+{
+	int ret;
+
+	if (resource->iov_count > INT_MAX)
+		return -EINVAL;
+	ret = virgl_renderer_resource_attach_iov(
+		(int)resource->id, resource->iov, (int)resource->iov_count);
+	return renderer_virgl_errno(ret);
+}
+
+void renderer_virgl_detach_backing(struct renderer *renderer, struct gpu_resource *resource)
+{
+	virgl_renderer_resource_detach_iov((int)resource->id, NULL, NULL);
+}

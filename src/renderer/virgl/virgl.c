@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * The virglrenderer mode: capsets, contexts, submits, and the life of it all. virtio 1.3, section
+ * 5.7.6.9 and 5.7.6.7. Theory of operation:
+ *
+ * Threads. virglrenderer's state is the process's: one renderer at a time, and every call comes
+ * from the main loop's thread, because GL contexts are bound to it. The library has one thread of
+ * its own that waits for fences; it calls renderer_virgl_write_fence() and nothing else of ours.
+ *
+ * Context 0 is the library's own GL context: transfers and reads without a guest's context run
+ * there. Before such a call we make it current (virgl_renderer_force_ctx_0()), since the library
+ * may think it is when a guest's context has been torn down under it. Making a fence does not
+ * switch: it lands in the GL context of the command before it, which is what it has to wait for.
+ *
+ * Life of a fence. The library's global fences have 32 bits, come in order, and are merged: only
+ * the last of several that are reached together is reported. So the device's fence goes on a list
+ * under the next serial number, the serial goes to the library, and when one comes back all
+ * fences up to it leave the list and go to the device, in order. Timelines of a context's rings
+ * go the same way: the library executes all OpenGL contexts one after the other and refuses any
+ * ring but 0, so that one list is as good, and it spares us its per-context fences, which it uses
+ * after the context was freed when both meet. Destroying a context marks the fence that is being
+ * waited for as void, whoever made it; an extra one behind it brings in what was lost.
+ *
+ * When queries are pending, the thread asks us through a descriptor to poll and waits for it. So
+ * the end, too, polls until the list is empty before it asks the library to stop its thread.
+ *
+ * What a guest can break. Command streams are parsed by the library, in this process, which is a
+ * session and serves one guest. A context with an error refuses all further submits.
+ */
+#include "renderer/virgl/renderer_virgl.h"
+
+#include <string.h>
+
+#include "renderer/create.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#define CAPSET_BIT(id) (UINT64_C(1) << (id))
+#define BLOB_CAPSETS   (CAPSET_BIT(VIRTIO_GPU_CAPSET_VENUS) | CAPSET_BIT(VIRTIO_GPU_CAPSET_DRM))
+
+static bool is_in_use;
+
+static const struct renderer_capset *find_capset(const struct renderer *renderer, uint32_t id)
+{
+	for (unsigned int i = 0; i < renderer->capset_count; i++) {
+		if (renderer->capsets[i].id == id)
+			return &renderer->capsets[i];
+	}
+	return NULL;
+}
+
+static int get_capset(
+	struct renderer *renderer, uint32_t capset_id, uint32_t version, void *buf, size_t len)
+{
+	const struct renderer_capset *capset = find_capset(renderer, capset_id);
+
+	/* The library writes all of it, whatever there is room for. */
+	if (!capset || version > capset->max_version || len < capset->max_size)
+		return -EINVAL;
+	memset(buf, 0, len);
+	virgl_renderer_force_ctx_0();
+	virgl_renderer_fill_caps(capset_id, version, buf);
+	return 0;
+}
+
+static int ctx_create(
+	struct renderer *renderer, uint32_t ctx_id, uint32_t capset_id, const char *name)
+{
+	int ret;
+
+	/* A driver that does not say is an OpenGL one; the last listed is the best. */
+	if (capset_id == 0)
+		capset_id = renderer->capsets[renderer->capset_count - 1].id;
+	if (ctx_id == 0 || !find_capset(renderer, capset_id))
+		return -EINVAL;
+	ret = virgl_renderer_context_create_with_flags(
+		ctx_id, capset_id, (uint32_t)strlen(name), name);
+	return renderer_virgl_errno(ret);
+}
+
+static void ctx_destroy(struct renderer *renderer, uint32_t ctx_id)
+{
+	virgl_renderer_context_destroy(ctx_id);
+	/* The library's idea of what is current must not outlive the context. */
+	virgl_renderer_force_ctx_0();
+	renderer_virgl_fences_sweep(renderer_virgl_of(renderer));
+}
+
+static int ctx_attach_resource(
+	struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource)
+{
+	virgl_renderer_ctx_attach_resource((int)ctx_id, (int)resource->id);
+	return 0;
+}
+
+static void ctx_detach_resource(
+	struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource)
+{
+	virgl_renderer_ctx_detach_resource((int)ctx_id, (int)resource->id);
+}
+
+static int submit(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len)
+{
+	if (len % sizeof(uint32_t) != 0 || len / sizeof(uint32_t) > INT_MAX)
+		return -EINVAL;
+	return renderer_virgl_errno(
+		virgl_renderer_submit_cmd(commands, (int)ctx_id, (int)(len / sizeof(uint32_t))));
+}
+
+static void free_all(struct renderer_virgl *virgl)
+{
+	fd_clear(&virgl->render_node_fd);
+	g_mutex_clear(&virgl->fence_lock);
+	g_free(virgl);
+	is_in_use = false;
+}
+
+static void destroy(struct renderer *renderer)
+{
+	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
+
+	virgl_renderer_force_ctx_0();
+	if (renderer_virgl_fences_finish(virgl) < 0) {
+		/* Its thread still works; the process is about to end and takes it along. */
+		log_warning("virglrenderer: the GPU does not finish, left as it is");
+		return;
+	}
+	virgl_renderer_cleanup(virgl);
+	free_all(virgl);
+}
+
+static const struct renderer_ops virgl_ops = {
+	.destroy = destroy,
+	.get_capset = get_capset,
+	.ctx_create = ctx_create,
+	.ctx_destroy = ctx_destroy,
+	.ctx_attach_resource = ctx_attach_resource,
+	.ctx_detach_resource = ctx_detach_resource,
+	.resource_create = renderer_virgl_resource_create,
+	.resource_destroy = renderer_virgl_resource_destroy,
+	.attach_backing = renderer_virgl_attach_backing,
+	.detach_backing = renderer_virgl_detach_backing,
+	.transfer_to_host_2d = renderer_virgl_transfer_to_host_2d,
+	.transfer_to_host_3d = renderer_virgl_transfer_to_host_3d,
+	.transfer_from_host_3d = renderer_virgl_transfer_from_host_3d,
+	.submit = submit,
+	.create_fence = renderer_virgl_create_fence,
+	.read_rect = renderer_virgl_read_rect,
+	.export_dmabuf = renderer_virgl_export_dmabuf,
+};
+
+/* In rising order: drivers take the first that they know, and find virgl2 by its number. */
+static void list_capsets(struct renderer *renderer, uint64_t mask)
+{
+	static const uint32_t ids[] = {VIRTIO_GPU_CAPSET_VIRGL, VIRTIO_GPU_CAPSET_VIRGL2};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(ids); i++) {
+		struct renderer_capset capset = {.id = ids[i]};
+
+		if (mask != 0 && !(mask & CAPSET_BIT(ids[i])))
+			continue;
+		virgl_renderer_get_cap_set(capset.id, &capset.max_version, &capset.max_size);
+		if (capset.max_size > 0)
+			renderer->capsets[renderer->capset_count++] = capset;
+	}
+}
+
+static int check_options(const struct renderer_options *options, char **ret_message)
+{
+	if (is_in_use) {
+		*ret_message = g_strdup("virglrenderer: runs already; a process has one");
+		return -EBUSY;
+	}
+	if (!RENDERER_VIRGL_HAS_BLOBS && (options->capset_mask & BLOB_CAPSETS)) {
+		*ret_message = g_strdup("virglrenderer: capsets venus and drm need blob resources, "
+					"which this version does not have");
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+int renderer_virgl_create(
+	const struct renderer_options *options, struct renderer **ret_renderer, char **ret_message)
+{
+	struct renderer_virgl *virgl;
+	int ret = check_options(options, ret_message);
+
+	if (ret < 0)
+		return ret;
+	virgl = g_try_new0(struct renderer_virgl, 1);
+	if (!virgl) {
+		*ret_message = g_strdup("virglrenderer: out of memory");
+		return -ENOMEM;
+	}
+	is_in_use = true;
+	virgl->base.ops = &virgl_ops;
+	virgl->base.has_3d = true;
+	virgl->render_node_fd = -1;
+	g_mutex_init(&virgl->fence_lock);
+	g_queue_init(&virgl->pending);
+	renderer_virgl_log_init();
+
+	ret = renderer_virgl_start(virgl, options, ret_message);
+	if (ret < 0)
+		goto err_free;
+	list_capsets(&virgl->base, options->capset_mask);
+	if (virgl->base.capset_count == 0) {
+		*ret_message = g_strdup("virglrenderer: the host's GL has none of the capsets");
+		ret = -ENOTSUP;
+		goto err_cleanup;
+	}
+	renderer_virgl_fences_init(virgl, options->context);
+	*ret_renderer = &virgl->base;
+	return 0;
+
+err_cleanup:
+	virgl_renderer_cleanup(virgl);
+err_free:
+	free_all(virgl);
+	return ret;
+}
