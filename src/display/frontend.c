@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * The display of a front-end that has a vhost-user-gpu socket (QEMU's vhost-user-gpu document).
+ * It owns the connection and knows what each scanout shows; it may not touch queues, resources or
+ * guest memory.
+ *
+ * What QEMU does not survive is kept away from it here: an UPDATE of a scanout without a surface.
+ * A scanout that was a dma-buf is released (DMABUF_SCANOUT without a descriptor) before it shows
+ * pixels again.
+ *
+ * The end: whichever side fails, @gone is set, from then on everything is dropped, and an idle
+ * source completes what is pending and calls closed(). No call upward comes from inside a hook.
+ * Done functions and events may destroy the display: every dispatch holds a reference.
+ */
+#include "display/displays.h"
+
+#include "display/replies.h"
+#include "display/socket.h"
+#include "display/wire.h"
+#include "util/edid.h"
+#include "util/log.h"
+
+#include <drm_fourcc.h>
+#include <errno.h>
+#include <glib-unix.h>
+#include <string.h>
+
+enum scanout_mode { SCANOUT_OFF, SCANOUT_PIXELS, SCANOUT_DMABUF };
+
+struct scanout {
+	enum scanout_mode mode;
+	uint32_t width;
+	uint32_t height;
+	bool maybe_dmabuf; /* the other side may still hold one: its release is not known sent */
+};
+
+struct frontend {
+	struct display base;
+	unsigned int refs;
+	bool gone;
+	bool destroyed;
+	bool closed_told;
+	uint64_t features;
+	struct scanout scanouts[VIRTIO_GPU_MAX_SCANOUTS];
+	struct display_socket socket;
+	struct display_replies replies;
+	GSource *read_source;
+	GSource *hangup_source; /* while it is attached */
+	GMainContext *context;
+	const struct display_events *events;
+	void *opaque;
+};
+
+static void frontend_unref(struct frontend *frontend)
+{
+	if (--frontend->refs == 0)
+		g_free(frontend);
+}
+
+static void remove_source(GSource **source)
+{
+	if (*source) {
+		g_source_destroy(*source);
+		g_clear_pointer(source, g_source_unref);
+	}
+}
+
+static struct display_header make_header(enum display_request request, size_t message_len)
+{
+	return (struct display_header){
+		.request = request,
+		.size = (uint32_t)(message_len - sizeof(struct display_header)),
+	};
+}
+
+/* Hang-up */
+
+static gboolean dispatch_hangup(gpointer user_data)
+{
+	struct frontend *frontend = user_data;
+
+	frontend->refs++;
+	g_clear_pointer(&frontend->hangup_source, g_source_unref);
+	remove_source(&frontend->read_source);
+	display_socket_fail(&frontend->socket, -ECONNRESET);
+	display_replies_fail(&frontend->replies, -ECONNRESET);
+	if (!frontend->destroyed && !frontend->closed_told) {
+		frontend->closed_told = true;
+		frontend->events->closed(frontend->opaque);
+	}
+	frontend_unref(frontend);
+	return G_SOURCE_REMOVE;
+}
+
+static void schedule_hangup(struct frontend *frontend)
+{
+	frontend->gone = true;
+	if (frontend->hangup_source)
+		return;
+	frontend->hangup_source = g_idle_source_new();
+	g_source_set_priority(frontend->hangup_source, G_PRIORITY_DEFAULT);
+	g_source_set_callback(frontend->hangup_source, dispatch_hangup, frontend, NULL);
+	g_source_attach(frontend->hangup_source, frontend->context);
+}
+
+static void socket_broken(void *opaque)
+{
+	schedule_hangup(opaque);
+}
+
+static void socket_writable(void *opaque)
+{
+	struct frontend *frontend = opaque;
+
+	frontend->refs++;
+	display_socket_flush(&frontend->socket);
+	frontend_unref(frontend);
+}
+
+static const struct display_socket_events socket_events = {
+	.writable = socket_writable,
+	.broken = socket_broken,
+};
+
+/* Sending */
+
+static int send_message(struct frontend *frontend, enum display_message_kind kind,
+	uint32_t scanout_id, const void *message, size_t message_len)
+{
+	const struct display_message out = {
+		.kind = kind,
+		.scanout_id = scanout_id,
+		.head = message,
+		.head_len = message_len,
+		.fd = -1,
+	};
+
+	return display_socket_send(&frontend->socket, &out);
+}
+
+/* Sends a request whose answer goes to @awaited. */
+static int send_request(struct frontend *frontend, const struct display_awaited *awaited,
+	const void *message, size_t message_len)
+{
+	int err = display_replies_expect(&frontend->replies, awaited);
+
+	if (err < 0)
+		return err;
+	if (frontend->gone)
+		schedule_hangup(frontend);
+	else
+		send_message(frontend, DISPLAY_MESSAGE_REQUEST, 0, message, message_len);
+	return DISPLAY_PENDING;
+}
+
+static int frontend_get_display_info(struct display *display, display_done_fn done, void *opaque)
+{
+	const struct display_header message =
+		make_header(DISPLAY_GET_DISPLAY_INFO, sizeof(message));
+	const struct display_awaited awaited = {
+		.request = DISPLAY_GET_DISPLAY_INFO,
+		.done = done,
+		.opaque = opaque,
+	};
+
+	return send_request((struct frontend *)display, &awaited, &message, sizeof(message));
+}
+
+static int frontend_get_edid(
+	struct display *display, uint32_t scanout_id, display_done_fn done, void *opaque)
+{
+	struct frontend *frontend = (struct frontend *)display;
+	bool has_edid = frontend->features & DISPLAY_FEATURE_EDID;
+	const struct display_awaited awaited = {
+		.request = has_edid ? DISPLAY_GET_EDID : DISPLAY_GET_DISPLAY_INFO,
+		.make_edid = !has_edid,
+		.scanout_id = scanout_id,
+		.done = done,
+		.opaque = opaque,
+	};
+	const struct display_wire_edid_request message = {
+		.header = make_header(awaited.request,
+			has_edid ? sizeof(message) : sizeof(struct display_header)),
+		.scanout_id = scanout_id,
+	};
+
+	if (scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
+		return -EINVAL;
+	return send_request(
+		frontend, &awaited, &message, sizeof(struct display_header) + message.header.size);
+}
+
+/*
+ * Releases the dma-buf of a scanout, as the protocol wants: no descriptor, no size.
+ * Return: as display_socket_send().
+ */
+static int release_dmabuf(struct frontend *frontend, uint32_t scanout_id)
+{
+	const size_t len = offsetof(struct display_wire_dmabuf, modifier);
+	const struct display_wire_dmabuf message = {
+		.header = make_header(DISPLAY_DMABUF_SCANOUT, len),
+		.scanout_id = scanout_id,
+	};
+
+	return send_message(frontend, DISPLAY_MESSAGE_SCANOUT, scanout_id, &message, len);
+}
+
+static void frontend_scanout(
+	struct display *display, uint32_t scanout_id, uint32_t width, uint32_t height)
+{
+	struct frontend *frontend = (struct frontend *)display;
+	const struct display_wire_scanout message = {
+		.header = make_header(DISPLAY_SCANOUT, sizeof(message)),
+		.scanout_id = scanout_id,
+		.width = width,
+		.height = height,
+	};
+	struct scanout *scanout;
+
+	if (frontend->gone || scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
+		return;
+	scanout = &frontend->scanouts[scanout_id];
+	display_socket_drop(&frontend->socket, DISPLAY_MESSAGE_SCANOUT, scanout_id);
+	if (scanout->maybe_dmabuf)
+		scanout->maybe_dmabuf = release_dmabuf(frontend, scanout_id) != 0;
+	scanout->mode = width > 0 && height > 0 ? SCANOUT_PIXELS : SCANOUT_OFF;
+	scanout->width = width;
+	scanout->height = height;
+	send_message(frontend, DISPLAY_MESSAGE_SCANOUT, scanout_id, &message, sizeof(message));
+}
+
+static int check_rect(struct frontend *frontend, enum scanout_mode mode, uint32_t scanout_id,
+	const struct gpu_rect *rect)
+{
+	struct scanout *scanout = &frontend->scanouts[scanout_id % VIRTIO_GPU_MAX_SCANOUTS];
+
+	if (scanout_id >= VIRTIO_GPU_MAX_SCANOUTS || scanout->mode != mode)
+		return -EINVAL;
+	if ((uint64_t)rect->x + rect->width > scanout->width ||
+		(uint64_t)rect->y + rect->height > scanout->height)
+		return -EINVAL;
+	/* The length of a message has 32 bits. */
+	if ((uint64_t)rect->width * rect->height > (UINT32_MAX >> 3))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static struct display_wire_update make_update(
+	enum display_request request, uint32_t scanout_id, const struct gpu_rect *rect)
+{
+	return (struct display_wire_update){
+		.header = make_header(request, sizeof(struct display_wire_update)),
+		.scanout_id = scanout_id,
+		.x = rect->x,
+		.y = rect->y,
+		.width = rect->width,
+		.height = rect->height,
+	};
+}
+
+static int frontend_update(struct display *display, uint32_t scanout_id,
+	const struct gpu_rect *rect, const struct display_pixels *pixels, display_done_fn done,
+	void *opaque)
+{
+	struct frontend *frontend = (struct frontend *)display;
+	struct display_wire_update update = make_update(DISPLAY_UPDATE, scanout_id, rect);
+	const struct display_message message = {
+		.kind = DISPLAY_MESSAGE_UPDATE,
+		.scanout_id = scanout_id,
+		.head = &update,
+		.head_len = sizeof(update),
+		.fd = -1,
+		.pixels = pixels->data,
+		.stride = pixels->stride,
+		.line_len = (size_t)rect->width * sizeof(uint32_t),
+		.line_count = rect->height,
+		.done = done,
+		.opaque = opaque,
+	};
+	int err;
+
+	if (frontend->gone)
+		return 0;
+	err = check_rect(frontend, SCANOUT_PIXELS, scanout_id, rect);
+	if (err < 0)
+		return err;
+	update.header.size += (uint32_t)(message.line_len * message.line_count);
+	err = display_socket_send(&frontend->socket, &message);
+	return err < 0 ? 0 : err;
+}
+
+static int frontend_scanout_dmabuf(struct display *display, uint32_t scanout_id,
+	const struct renderer_dmabuf *dmabuf, const struct gpu_rect *rect)
+{
+	struct frontend *frontend = (struct frontend *)display;
+	bool with_modifier = (frontend->features & DISPLAY_FEATURE_DMABUF2) &&
+			     dmabuf->modifier != DRM_FORMAT_MOD_INVALID;
+	size_t len = with_modifier ? sizeof(struct display_wire_dmabuf)
+				   : offsetof(struct display_wire_dmabuf, modifier);
+	const struct display_wire_dmabuf wire = {
+		.header = make_header(
+			with_modifier ? DISPLAY_DMABUF_SCANOUT2 : DISPLAY_DMABUF_SCANOUT, len),
+		.scanout_id = scanout_id,
+		.x = rect->x,
+		.y = rect->y,
+		.width = rect->width,
+		.height = rect->height,
+		.fd_width = dmabuf->width,
+		.fd_height = dmabuf->height,
+		.fd_stride = dmabuf->stride,
+		.fd_flags = dmabuf->y_0_top ? VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP : 0,
+		.fourcc = dmabuf->fourcc,
+		.modifier = dmabuf->modifier,
+	};
+	const struct display_message message = {
+		.kind = DISPLAY_MESSAGE_SCANOUT,
+		.scanout_id = scanout_id,
+		.head = &wire,
+		.head_len = len,
+		.fd = dmabuf->fd,
+	};
+
+	/* The messages have no field for an offset. */
+	if (scanout_id >= VIRTIO_GPU_MAX_SCANOUTS || dmabuf->fd < 0 || dmabuf->offset != 0)
+		return -ENOTSUP;
+	if (frontend->gone)
+		return 0;
+	display_socket_drop(&frontend->socket, DISPLAY_MESSAGE_SCANOUT, scanout_id);
+	frontend->scanouts[scanout_id] = (struct scanout){
+		.mode = SCANOUT_DMABUF,
+		.width = rect->width,
+		.height = rect->height,
+		.maybe_dmabuf = true,
+	};
+	display_socket_send(&frontend->socket, &message);
+	return 0;
+}
+
+static int frontend_update_dmabuf(struct display *display, uint32_t scanout_id,
+	const struct gpu_rect *rect, display_done_fn done, void *opaque)
+{
+	struct frontend *frontend = (struct frontend *)display;
+	const struct display_wire_update message =
+		make_update(DISPLAY_DMABUF_UPDATE, scanout_id, rect);
+	const struct display_awaited awaited = {
+		.request = DISPLAY_DMABUF_UPDATE,
+		.done = done,
+		.opaque = opaque,
+	};
+	int err;
+
+	if (frontend->gone)
+		return 0;
+	err = check_rect(frontend, SCANOUT_DMABUF, scanout_id, rect);
+	if (err < 0)
+		return err;
+	return send_request(frontend, &awaited, &message, sizeof(message));
+}
+
+static void frontend_cursor_update(
+	struct display *display, const struct display_cursor *cursor, const uint32_t *pixels)
+{
+	struct frontend *frontend = (struct frontend *)display;
+	struct display_wire_cursor_update message = {
+		.header = make_header(DISPLAY_CURSOR_UPDATE, sizeof(message)),
+		.scanout_id = cursor->scanout_id,
+		.x = cursor->x,
+		.y = cursor->y,
+		.hot_x = cursor->hot_x,
+		.hot_y = cursor->hot_y,
+	};
+
+	if (frontend->gone)
+		return;
+	memcpy(message.pixels, pixels, sizeof(message.pixels));
+	display_socket_drop(&frontend->socket,
+		DISPLAY_MESSAGE_CURSOR_SHAPE | DISPLAY_MESSAGE_CURSOR_MOVE, cursor->scanout_id);
+	send_message(frontend, DISPLAY_MESSAGE_CURSOR_SHAPE, cursor->scanout_id, &message,
+		sizeof(message));
+}
+
+static void send_cursor_pos(struct frontend *frontend, enum display_request request,
+	const struct display_cursor *cursor)
+{
+	const struct display_wire_cursor_pos message = {
+		.header = make_header(request, sizeof(message)),
+		.scanout_id = cursor->scanout_id,
+		.x = cursor->x,
+		.y = cursor->y,
+	};
+
+	if (frontend->gone)
+		return;
+	display_socket_drop(&frontend->socket, DISPLAY_MESSAGE_CURSOR_MOVE, cursor->scanout_id);
+	send_message(frontend, DISPLAY_MESSAGE_CURSOR_MOVE, cursor->scanout_id, &message,
+		sizeof(message));
+}
+
+static void frontend_cursor_move(struct display *display, const struct display_cursor *cursor)
+{
+	send_cursor_pos((struct frontend *)display, DISPLAY_CURSOR_POS, cursor);
+}
+
+static void frontend_cursor_hide(struct display *display, const struct display_cursor *cursor)
+{
+	send_cursor_pos((struct frontend *)display, DISPLAY_CURSOR_POS_HIDE, cursor);
+}
+
+static void frontend_cancel(struct display *display)
+{
+	struct frontend *frontend = (struct frontend *)display;
+	unsigned int unsent = display_socket_drop(
+		&frontend->socket, DISPLAY_MESSAGE_REQUEST, DISPLAY_ANY_SCANOUT);
+
+	/* Requests that were not sent are the newest that are awaited. */
+	display_replies_forget(&frontend->replies, unsent);
+	display_socket_drop(&frontend->socket, DISPLAY_MESSAGE_UPDATE, DISPLAY_ANY_SCANOUT);
+	display_socket_adopt(&frontend->socket);
+}
+
+static void frontend_destroy(struct display *display)
+{
+	struct frontend *frontend = (struct frontend *)display;
+
+	frontend->gone = frontend->destroyed = true;
+	remove_source(&frontend->read_source);
+	remove_source(&frontend->hangup_source);
+	display_socket_finish(&frontend->socket);
+	display_replies_finish(&frontend->replies);
+	frontend_unref(frontend);
+}
+
+/* Receiving */
+
+static void handle_features(struct frontend *frontend, uint64_t offered)
+{
+	struct display_wire_features message = {
+		.header = make_header(DISPLAY_SET_PROTOCOL_FEATURES, sizeof(message)),
+		.features = offered & (DISPLAY_FEATURE_EDID | DISPLAY_FEATURE_DMABUF2),
+	};
+
+	frontend->features = message.features;
+	send_message(frontend, DISPLAY_MESSAGE_KEPT, 0, &message, sizeof(message));
+	log_debug("the front-end's display is ready, features 0x%" G_GINT64_MODIFIER "x",
+		message.features);
+	frontend->base.ready = true;
+	frontend->events->ready(frontend->opaque);
+}
+
+static void answer_display_info(const struct display_awaited *awaited, const void *payload)
+{
+	struct virtio_gpu_resp_display_info info;
+	struct virtio_gpu_resp_edid edid = {0};
+
+	memcpy(&info, payload, sizeof(info));
+	if (!awaited->make_edid) {
+		memset(&info.hdr, 0, sizeof(info.hdr));
+		awaited->done(awaited->opaque, 0, &info, sizeof(info));
+		return;
+	}
+	edid.size = GUINT32_TO_LE(EDID_LEN);
+	edid_generate(awaited->scanout_id,
+		GUINT32_FROM_LE(info.pmodes[awaited->scanout_id].r.width),
+		GUINT32_FROM_LE(info.pmodes[awaited->scanout_id].r.height), edid.edid);
+	awaited->done(awaited->opaque, 0, &edid, sizeof(edid));
+}
+
+static void answer_edid(const struct display_awaited *awaited, const void *payload)
+{
+	struct virtio_gpu_resp_edid edid;
+
+	memcpy(&edid, payload, sizeof(edid));
+	memset(&edid.hdr, 0, sizeof(edid.hdr));
+	if (GUINT32_FROM_LE(edid.size) > sizeof(edid.edid))
+		edid.size = GUINT32_TO_LE(sizeof(edid.edid));
+	awaited->done(awaited->opaque, 0, &edid, sizeof(edid));
+}
+
+static void handle_reply(void *opaque, const struct display_awaited *awaited, int error,
+	const void *payload, size_t payload_len)
+{
+	struct frontend *frontend = opaque;
+	uint64_t offered;
+
+	if (awaited->request == DISPLAY_GET_PROTOCOL_FEATURES && error == 0) {
+		memcpy(&offered, payload, sizeof(offered));
+		handle_features(frontend, offered);
+		return;
+	}
+	if (!awaited->done)
+		return;
+	if (error < 0 || awaited->request == DISPLAY_DMABUF_UPDATE)
+		awaited->done(awaited->opaque, error, NULL, 0);
+	else if (awaited->request == DISPLAY_GET_EDID)
+		answer_edid(awaited, payload);
+	else
+		answer_display_info(awaited, payload);
+}
+
+static gboolean dispatch_readable(gint fd, GIOCondition condition, gpointer user_data)
+{
+	struct frontend *frontend = user_data;
+	int err;
+
+	frontend->refs++;
+	err = display_replies_read(&frontend->replies, fd, handle_reply, frontend);
+	if (err < 0 && !frontend->destroyed) {
+		if (err == -ECONNRESET)
+			log_debug("the front-end closed its display socket");
+		else
+			log_warning("the display socket is given up: %s",
+				err == -EPROTO ? "it sent an answer that was not asked for"
+					       : g_strerror(-err));
+		remove_source(&frontend->read_source);
+		schedule_hangup(frontend);
+	}
+	frontend_unref(frontend);
+	return G_SOURCE_CONTINUE;
+}
+
+static const struct display_ops frontend_ops = {
+	.destroy = frontend_destroy,
+	.cancel = frontend_cancel,
+	.get_display_info = frontend_get_display_info,
+	.get_edid = frontend_get_edid,
+	.scanout = frontend_scanout,
+	.update = frontend_update,
+	.scanout_dmabuf = frontend_scanout_dmabuf,
+	.update_dmabuf = frontend_update_dmabuf,
+	.cursor_update = frontend_cursor_update,
+	.cursor_move = frontend_cursor_move,
+	.cursor_hide = frontend_cursor_hide,
+};
+
+static void negotiate(struct frontend *frontend)
+{
+	const struct display_awaited awaited = {.request = DISPLAY_GET_PROTOCOL_FEATURES};
+	const struct display_header message =
+		make_header(DISPLAY_GET_PROTOCOL_FEATURES, sizeof(message));
+
+	display_replies_expect(&frontend->replies, &awaited);
+	send_message(frontend, DISPLAY_MESSAGE_KEPT, 0, &message, sizeof(message));
+}
+
+struct display *display_frontend_create(
+	int fd, const struct display_events *events, void *opaque, GMainContext *context)
+{
+	struct frontend *frontend = g_new0(struct frontend, 1);
+
+	frontend->base.ops = &frontend_ops;
+	frontend->base.accepts_dmabuf = true;
+	frontend->base.wants_pixels = true;
+	frontend->refs = 1;
+	frontend->events = events;
+	frontend->opaque = opaque;
+	frontend->context = context;
+	display_socket_init(&frontend->socket, fd, context, &socket_events, frontend);
+	display_replies_init(&frontend->replies);
+	frontend->read_source = g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
+	g_source_set_callback(
+		frontend->read_source, G_SOURCE_FUNC(dispatch_readable), frontend, NULL);
+	g_source_attach(frontend->read_source, context);
+	negotiate(frontend);
+	return &frontend->base;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+#pragma once
+
+#include "gpu/display.h"
+
+#include <glib.h>
+
+/** enum display_message_kind - What may happen to a message that is still whole in the queue */
+enum display_message_kind {
+	DISPLAY_MESSAGE_KEPT = 1 << 0,	       /* nothing: it is sent */
+	DISPLAY_MESSAGE_REQUEST = 1 << 1,      /* dropped when its command is cancelled */
+	DISPLAY_MESSAGE_UPDATE = 1 << 2,       /* the same; carries pixels */
+	DISPLAY_MESSAGE_SCANOUT = 1 << 3,      /* gives way to a newer one of its scanout */
+	DISPLAY_MESSAGE_CURSOR_SHAPE = 1 << 4, /* gives way to a newer shape */
+	DISPLAY_MESSAGE_CURSOR_MOVE = 1 << 5,  /* gives way to a newer shape or position */
+};
+
+/** For display_socket_drop(): any scanout. */
+#define DISPLAY_ANY_SCANOUT UINT32_MAX
+
+/**
+ * struct display_message - A message to send
+ * @head: header and payload, without pixels; copied if it has to wait
+ * @head_len: bytes
+ * @fd: sent along; borrowed; -1 for none
+ * @pixels: first pixel of what follows the head, or NULL; read until @done
+ * @stride: bytes from line to line of @pixels
+ * @line_len: bytes in a line
+ * @line_count: lines
+ * @done: called when a message that had to wait is sent, or NULL
+ */
+struct display_message {
+	enum display_message_kind kind;
+	uint32_t scanout_id;
+	const void *head;
+	size_t head_len;
+	int fd;
+	const void *pixels;
+	size_t stride;
+	size_t line_len;
+	size_t line_count;
+	display_done_fn done;
+	void *opaque;
+};
+
+/** struct display_socket_events - Calls to the owner of a socket */
+struct display_socket_events {
+	/** From the main loop: call display_socket_flush(). */
+	void (*writable)(void *opaque);
+
+	/** The socket failed. May come from inside any function here: only note it. */
+	void (*broken)(void *opaque);
+};
+
+/**
+ * struct display_socket - The sending half of a display socket: a queue of messages
+ *
+ * Messages leave in order and whole. The queue is empty most of the time: a message that fits
+ * into the socket is never copied. All functions run on the main loop's thread.
+ */
+struct display_socket {
+	int fd; /* owned; -1 when closed */
+	GMainContext *context;
+	GQueue queue;
+	GSource *write_source; /* while the queue is not empty */
+	const struct display_socket_events *events;
+	void *opaque;
+};
+
+/** display_socket_init() - Take @fd, a connected stream socket, and enlarge its send buffer. */
+void display_socket_init(struct display_socket *socket, int fd, GMainContext *context,
+	const struct display_socket_events *events, void *opaque);
+
+/** display_socket_finish() - Close; waiting messages are dropped and not done. May be repeated. */
+void display_socket_finish(struct display_socket *socket);
+
+/**
+ * display_socket_send() - Send a message, or queue it
+ *
+ * Return: 0 when it is on its way, DISPLAY_PENDING when it waits (and @done is to come), or a
+ * negative errno when the socket failed; broken() was called then.
+ */
+int display_socket_send(struct display_socket *socket, const struct display_message *message);
+
+/** display_socket_flush() - Send what waits, as much as goes; calls the done functions. */
+void display_socket_flush(struct display_socket *socket);
+
+/**
+ * display_socket_drop() - Drop messages of which no byte was sent
+ * @kinds: enum display_message_kind, or'ed
+ *
+ * They are not done. Return: number of messages dropped.
+ */
+unsigned int display_socket_drop(
+	struct display_socket *socket, unsigned int kinds, uint32_t scanout_id);
+
+/**
+ * display_socket_adopt() - Stop reading the caller's pixels
+ *
+ * A half-sent message is copied and sent to its end without a done. UPDATEs that are still whole
+ * are to be dropped before.
+ */
+void display_socket_adopt(struct display_socket *socket);
+
+/** display_socket_fail() - Drop all messages and call their done functions with @error. */
+void display_socket_fail(struct display_socket *socket, int error);
