@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * The one table of options. Parsing (options.c), --help (usage.c), and at build time the man
+ * page's section and the completions (generate.c) are made from it. Data only.
+ */
+#include "cli/option_table.h"
+
+const char *const option_levels[] = {"error", "warning", "info", "debug", NULL};
+
+const struct option_row option_table[OPTION_COUNT] = {
+	[OPTION_SOCKET_PATH] =
+		{
+			.name = "socket-path",
+			.short_name = 's',
+			.value = OPTION_VALUE_PATH,
+			.metavar = "PATH",
+			.group = "Connection",
+			.help = "listen on this Unix socket",
+			.man = "Create a Unix socket at this path and serve every front-end that "
+			       "connects to it, each in a process of its own. A socket that a "
+			       "daemon left behind is replaced, one that a daemon still listens "
+			       "on is not.",
+		},
+	[OPTION_FD] =
+		{
+			.name = "fd",
+			.value = OPTION_VALUE_NUMBER,
+			.metavar = "N",
+			.help = "serve the connected socket that was inherited as descriptor N",
+			.man = "Serve one front-end on a connected Unix stream socket, inherited "
+			       "as this file descriptor, and exit when it hangs up. This is how "
+			       "libvirt starts the program. Not together with "
+			       "\\fB\\-\\-socket\\-path\\fR.",
+		},
+	[OPTION_ONCE] =
+		{
+			.name = "once",
+			.help = "exit after the first front-end, with its session's status",
+			.man = "Exit when the first front-end has hung up, with the exit status "
+			       "of its session.",
+		},
+	[OPTION_MAX_SESSIONS] =
+		{
+			.name = "max-sessions",
+			.value = OPTION_VALUE_NUMBER,
+			.metavar = "N",
+			.initial = "64",
+			.help = "front-ends served at the same time",
+			.man = "How many front-ends are served at the same time, 1 to 4096. One "
+			       "that is too many is hung up on.",
+		},
+	[OPTION_GPU_MODE] =
+		{
+			.name = "gpu-mode",
+			.short_name = 'g',
+			.value = OPTION_VALUE_MODE,
+			.metavar = "MODE",
+			.group = "Rendering",
+			.help = "how to draw; without it, the best mode that starts",
+			.man = "Which renderer executes the guest's commands, see MODES. Without "
+			       "this option the first one that was built and starts on this host "
+			       "is used, and a log line says which and why.",
+		},
+	[OPTION_VIRGL] =
+		{
+			.name = "virgl",
+			.help = "the same as --gpu-mode virglrenderer",
+			.man = "The same as \\fB\\-\\-gpu\\-mode virglrenderer\\fR; libvirt "
+			       "passes it.",
+		},
+	[OPTION_CAPSET] =
+		{
+			.name = "capset",
+			.short_name = 'c',
+			.value = OPTION_VALUE_CAPSETS,
+			.metavar = "LIST",
+			.help = "capability sets to offer, with commas; without it, all that start",
+			.man = "Which capability sets the guest is offered, separated by commas, "
+			       "see MODES. Without this option these are all that the mode has "
+			       "and the host can start. Without \\fB\\-\\-gpu\\-mode\\fR the "
+			       "list decides the mode.",
+		},
+	[OPTION_GPU_DEVICE] =
+		{
+			.name = "gpu-device",
+			.value = OPTION_VALUE_PATH,
+			.metavar = "PATH",
+			.help = "render node to draw with, such as /dev/dri/renderD128",
+			.man = "The render node of the GPU to draw with, such as "
+			       "\\fI/dev/dri/renderD128\\fR. Without this option the renderer "
+			       "chooses, and draws in software on a host that has none.",
+		},
+	[OPTION_RENDER_NODE] =
+		{
+			.name = "render-node",
+			.value = OPTION_VALUE_PATH,
+			.metavar = "PATH",
+			.help = "the same as --gpu-device",
+			.man = "The same as \\fB\\-\\-gpu\\-device\\fR; libvirt passes it.",
+		},
+	[OPTION_USE_EGL] =
+		{
+			.name = "use-egl",
+			.value = OPTION_VALUE_BOOL,
+			.metavar = "BOOL",
+			.initial = "true",
+			.help = "let virglrenderer use EGL",
+			.man = "Let virglrenderer create its OpenGL contexts with EGL.",
+		},
+	[OPTION_USE_GLX] =
+		{
+			.name = "use-glx",
+			.value = OPTION_VALUE_BOOL,
+			.metavar = "BOOL",
+			.initial = "false",
+			.help = "let virglrenderer use GLX",
+			.man = "Let virglrenderer create its OpenGL contexts with GLX, which "
+			       "needs an X server.",
+		},
+	[OPTION_USE_GLES] =
+		{
+			.name = "use-gles",
+			.value = OPTION_VALUE_BOOL,
+			.metavar = "BOOL",
+			.initial = "true",
+			.help = "allow OpenGL ES contexts on the host",
+			.man = "Allow virglrenderer to work on OpenGL ES where the host has no "
+			       "desktop OpenGL.",
+		},
+	[OPTION_USE_SURFACELESS] =
+		{
+			.name = "use-surfaceless",
+			.value = OPTION_VALUE_BOOL,
+			.metavar = "BOOL",
+			.initial = "true",
+			.help = "use EGL without a window system",
+			.man = "Let EGL work without a window system, as hosts without a screen "
+			       "need it.",
+		},
+	[OPTION_HEADLESS] =
+		{
+			.name = "headless",
+			.group = "Device",
+			.help = "show nothing, even if the front-end offers a display socket",
+			.man = "Show nothing: a display socket that the front-end offers is not "
+			       "used. Front-ends that offer none need no option.",
+		},
+	[OPTION_MAX_HOSTMEM] =
+		{
+			.name = "max-hostmem",
+			.value = OPTION_VALUE_NUMBER,
+			.metavar = "SIZE",
+			.initial = "4G",
+			.help = "host memory for one guest's resources",
+			.man = "How much host memory the resources of one guest may take, in "
+			       "bytes or with a suffix K, M, G or T (powers of 1024); at least "
+			       "1M. What goes beyond it fails in the guest as out of memory.",
+		},
+	[OPTION_LOG_LEVEL] =
+		{
+			.name = "log-level",
+			.value = OPTION_VALUE_LEVEL,
+			.metavar = "LEVEL",
+			.initial = "info",
+			.group = "Other",
+			.help = "error, warning, info or debug",
+			.man = "The least important lines that are logged: \\fBerror\\fR, "
+			       "\\fBwarning\\fR, \\fBinfo\\fR (a few lines for each front-end) "
+			       "or \\fBdebug\\fR (each message and command). They go to standard "
+			       "error or, where that is \\fI/dev/null\\fR, to the journal or "
+			       "syslog.",
+		},
+	[OPTION_PRINT_CAPABILITIES] =
+		{
+			.name = "print-capabilities",
+			.help = "print what this host can do as JSON, for libvirt",
+			.man = "Print what this program can do on this host as JSON and exit, as "
+			       "QEMU's vhost\\-user document has it. \\fBvirgl\\fR is in the "
+			       "list where OpenGL starts, \\fBrender\\-node\\fR where the host "
+			       "has one.",
+		},
+	[OPTION_HELP] =
+		{
+			.name = "help",
+			.short_name = 'h',
+			.help = "print this",
+			.man = "Print a summary of the options and exit.",
+		},
+	[OPTION_VERSION] =
+		{
+			.name = "version",
+			.short_name = 'V',
+			.help = "print the version",
+			.man = "Print the version and exit.",
+		},
+};

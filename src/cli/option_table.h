@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+#pragma once
+
+#include <stddef.h>
+
+/** enum option_id - One for each option; the row's place in the table */
+enum option_id {
+	OPTION_SOCKET_PATH,
+	OPTION_FD,
+	OPTION_ONCE,
+	OPTION_MAX_SESSIONS,
+	OPTION_GPU_MODE,
+	OPTION_VIRGL,
+	OPTION_CAPSET,
+	OPTION_GPU_DEVICE,
+	OPTION_RENDER_NODE,
+	OPTION_USE_EGL,
+	OPTION_USE_GLX,
+	OPTION_USE_GLES,
+	OPTION_USE_SURFACELESS,
+	OPTION_HEADLESS,
+	OPTION_MAX_HOSTMEM,
+	OPTION_LOG_LEVEL,
+	OPTION_PRINT_CAPABILITIES,
+	OPTION_HELP,
+	OPTION_VERSION,
+	OPTION_COUNT,
+};
+
+/** enum option_value - What follows an option, and what a shell can complete there */
+enum option_value {
+	OPTION_VALUE_NONE,
+	OPTION_VALUE_BOOL, /* may be left out: true */
+	OPTION_VALUE_NUMBER,
+	OPTION_VALUE_PATH,
+	OPTION_VALUE_MODE,
+	OPTION_VALUE_CAPSETS,
+	OPTION_VALUE_LEVEL,
+};
+
+/**
+ * struct option_row - An option, for the parser, --help, the man page and completions
+ * @short_name: a letter, or 0
+ * @metavar: what the value is called; NULL for none
+ * @initial: the default as it would be typed; NULL for none
+ * @group: heading, in the first row of a group only
+ * @help: a few words, for --help
+ * @man: whole sentences in man(7) markup, for the man page
+ */
+struct option_row {
+	const char *name;
+	char short_name;
+	enum option_value value;
+	const char *metavar;
+	const char *initial;
+	const char *group;
+	const char *help;
+	const char *man;
+};
+
+/** option_table - Rows in the order of enum option_id, which is also that of --help */
+extern const struct option_row option_table[OPTION_COUNT];
+
+/** option_levels - Values of --log-level, ended by NULL, least talkative first */
+extern const char *const option_levels[];

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * The command line to a struct options: getopt_long() on the table of options, then the checks of
+ * options against each other. It opens nothing: what only the host can tell (a path, a renderer
+ * that does not start) is found out by whoever uses the values.
+ */
+#include "cli/options.h"
+
+#include "cli/option_table.h"
+#include "cli/values.h"
+#include "renderer/renderers.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <string.h>
+
+#define MAX_MAX_SESSIONS 4096
+#define MIN_MAX_HOSTMEM	 (UINT64_C(1) << 20)
+
+/* getopt_long()'s value of an option: its row, out of the way of characters. */
+#define ROW_BASE 256
+
+/* What is known while the command line is read. */
+struct parser {
+	struct options options;
+	bool given[OPTION_COUNT];
+	const char *mode;
+	const char *capsets;
+	char *message;
+};
+
+static int fail(struct parser *parser, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static int fail(struct parser *parser, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	parser->message = g_strdup_vprintf(format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+/* All modes, built or not, as a list to read. */
+static char *list_modes(void)
+{
+	g_autoptr(GString) list = g_string_new(NULL);
+
+	for (const struct renderer_type *type = renderer_types; type->name; type++)
+		g_string_append_printf(list, "%s%s", list->len > 0 ? ", " : "", type->name);
+	return g_string_free(g_steal_pointer(&list), FALSE);
+}
+
+static char *list_capsets(const struct renderer_type *only)
+{
+	g_autoptr(GString) list = g_string_new(NULL);
+
+	for (const struct renderer_type *type = renderer_types; type->name; type++) {
+		if (only && type != only)
+			continue;
+		for (const struct renderer_capset_name *row = type->capsets; row && row->name;
+			row++)
+			g_string_append_printf(list, "%s%s", list->len > 0 ? ", " : "", row->name);
+	}
+	return g_string_free(g_steal_pointer(&list), FALSE);
+}
+
+static const struct renderer_type *find_mode_of_capset(const char *capset)
+{
+	for (const struct renderer_type *type = renderer_types; type->name; type++)
+		if (renderer_capset_find(type, capset))
+			return type;
+	return NULL;
+}
+
+/* Single options */
+
+static int set_bool(struct parser *parser, enum option_id id, const char *value, bool *ret_value)
+{
+	if (!value) {
+		*ret_value = true;
+		return 0;
+	}
+	if (value_parse_bool(value, ret_value) < 0)
+		return fail(
+			parser, "--%s takes true or false, not '%s'", option_table[id].name, value);
+	return 0;
+}
+
+static int set_number(struct parser *parser, enum option_id id, const char *value, uint64_t min,
+	uint64_t max, uint64_t *ret_value)
+{
+	if (value_parse_number(value, min, max, ret_value) < 0)
+		return fail(parser,
+			"--%s takes a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
+			", not '%s'",
+			option_table[id].name, min, max, value);
+	return 0;
+}
+
+static int set_path(struct parser *parser, enum option_id id, const char *value, char **path)
+{
+	if (value[0] == '\0')
+		return fail(parser, "--%s takes a path, not an empty word", option_table[id].name);
+	g_free(*path);
+	*path = g_strdup(value);
+	return 0;
+}
+
+static int set_hostmem(struct parser *parser, const char *value)
+{
+	if (value_parse_size(value, &parser->options.max_hostmem) < 0 ||
+		parser->options.max_hostmem < MIN_MAX_HOSTMEM)
+		return fail(parser,
+			"--max-hostmem takes a size of at least 1M, such as 512M or 4G, not '%s'",
+			value);
+	return 0;
+}
+
+static int set_level(struct parser *parser, const char *value)
+{
+	if (value_parse_level(value, &parser->options.log_level) < 0) {
+		g_autofree char *known = g_strjoinv(", ", (char **)option_levels);
+
+		return fail(parser, "unknown level '%s' for --log-level; known: %s", value, known);
+	}
+	return 0;
+}
+
+static int set_max_sessions(struct parser *parser, const char *value)
+{
+	uint64_t number;
+	int err = set_number(parser, OPTION_MAX_SESSIONS, value, 1, MAX_MAX_SESSIONS, &number);
+
+	if (err == 0)
+		parser->options.max_sessions = (unsigned int)number;
+	return err;
+}
+
+static int set_fd(struct parser *parser, const char *value)
+{
+	uint64_t number;
+	int err = set_number(parser, OPTION_FD, value, 0, INT_MAX, &number);
+
+	if (err == 0)
+		parser->options.fd = (int)number;
+	return err;
+}
+
+static int set_option(struct parser *parser, enum option_id id, const char *value)
+{
+	struct options *options = &parser->options;
+
+	switch (id) {
+	case OPTION_SOCKET_PATH:
+		return set_path(parser, id, value, &options->socket_path);
+	case OPTION_FD:
+		return set_fd(parser, value);
+	case OPTION_ONCE:
+		options->once = true;
+		return 0;
+	case OPTION_MAX_SESSIONS:
+		return set_max_sessions(parser, value);
+	case OPTION_GPU_MODE:
+		parser->mode = value;
+		return 0;
+	case OPTION_CAPSET:
+		parser->capsets = value;
+		return 0;
+	case OPTION_GPU_DEVICE:
+	case OPTION_RENDER_NODE:
+		return set_path(parser, id, value, &options->render_node);
+	case OPTION_USE_EGL:
+		return set_bool(parser, id, value, &options->renderer.use_egl);
+	case OPTION_USE_GLX:
+		return set_bool(parser, id, value, &options->renderer.use_glx);
+	case OPTION_USE_GLES:
+		return set_bool(parser, id, value, &options->renderer.use_gles);
+	case OPTION_USE_SURFACELESS:
+		return set_bool(parser, id, value, &options->renderer.use_surfaceless);
+	case OPTION_HEADLESS:
+		options->headless = true;
+		return 0;
+	case OPTION_MAX_HOSTMEM:
+		return set_hostmem(parser, value);
+	case OPTION_LOG_LEVEL:
+		return set_level(parser, value);
+	case OPTION_PRINT_CAPABILITIES:
+		options->action = OPTIONS_PRINT_CAPABILITIES;
+		return 0;
+	case OPTION_HELP:
+		options->action = OPTIONS_HELP;
+		return 0;
+	case OPTION_VERSION:
+		options->action = OPTIONS_VERSION;
+		return 0;
+	case OPTION_VIRGL: /* finish_mode() */
+	case OPTION_COUNT:
+		return 0;
+	}
+	return 0;
+}
+
+static void set_defaults(struct parser *parser)
+{
+	for (int id = 0; id < OPTION_COUNT; id++) {
+		const char *initial = option_table[id].initial;
+
+		if (initial && set_option(parser, (enum option_id)id, initial) < 0)
+			g_assert_not_reached();
+	}
+}
+
+/* Reading the words */
+
+static int argument_kind(enum option_value value)
+{
+	if (value == OPTION_VALUE_NONE)
+		return no_argument;
+	return value == OPTION_VALUE_BOOL ? optional_argument : required_argument;
+}
+
+/* Writes the table in getopt_long()'s terms. */
+static void make_getopt_table(struct option *longs, char *shorts)
+{
+	/* The colon: a missing value is told apart from an unknown option. */
+	*shorts++ = ':';
+	for (int id = 0; id < OPTION_COUNT; id++) {
+		const struct option_row *row = &option_table[id];
+
+		longs[id] = (struct option){
+			.name = row->name,
+			.has_arg = argument_kind(row->value),
+			.val = ROW_BASE + id,
+		};
+		if (!row->short_name)
+			continue;
+		*shorts++ = row->short_name;
+		if (row->value != OPTION_VALUE_NONE)
+			*shorts++ = ':';
+	}
+	longs[OPTION_COUNT] = (struct option){0};
+	*shorts = '\0';
+}
+
+static int find_row(int value)
+{
+	if (value >= ROW_BASE)
+		return value - ROW_BASE;
+	for (int id = 0; id < OPTION_COUNT; id++)
+		if (option_table[id].short_name == value)
+			return id;
+	return -1;
+}
+
+/* getopt_long() returned '?' or ':'. */
+static int fail_at_word(struct parser *parser, int value, char **argv)
+{
+	int id = optopt != 0 ? find_row(optopt) : -1;
+
+	if (value == ':' && id >= 0)
+		return fail(parser, "--%s needs a value: --%s %s", option_table[id].name,
+			option_table[id].name, option_table[id].metavar);
+	if (id >= 0)
+		return fail(parser, "--%s takes no value", option_table[id].name);
+	if (optopt != 0)
+		return fail(parser, "unknown option '-%c'; --help lists the options", optopt);
+	return fail(parser, "unknown or ambiguous option '%s'; --help lists the options",
+		argv[optind - 1]);
+}
+
+/* A boolean option takes its value from the next word too, if that is one. */
+static const char *take_bool_word(int argc, char **argv)
+{
+	bool value;
+
+	if (optind < argc && value_parse_bool(argv[optind], &value) == 0)
+		return argv[optind++];
+	return NULL;
+}
+
+static int parse_words(struct parser *parser, int argc, char **argv)
+{
+	struct option longs[OPTION_COUNT + 1];
+	char shorts[2 * OPTION_COUNT + 2];
+	int value;
+
+	make_getopt_table(longs, shorts);
+	opterr = 0;
+	optind = 0; /* glibc: start anew */
+	while ((value = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		int id;
+		int err;
+
+		if (value == '?' || value == ':')
+			return fail_at_word(parser, value, argv);
+		id = find_row(value);
+		if (!optarg && option_table[id].value == OPTION_VALUE_BOOL)
+			optarg = (char *)take_bool_word(argc, argv);
+		if (parser->given[id])
+			return fail(parser, "--%s was given twice", option_table[id].name);
+		parser->given[id] = true;
+		err = set_option(parser, (enum option_id)id, optarg);
+		if (err < 0 || parser->options.action == OPTIONS_HELP ||
+			parser->options.action == OPTIONS_VERSION)
+			return err;
+	}
+	if (optind < argc)
+		return fail(parser, "unexpected word '%s'; --help lists the options", argv[optind]);
+	return 0;
+}
+
+/* Options against each other */
+
+static int check_built(struct parser *parser, const struct renderer_type *type)
+{
+	const char *package = type->package;
+
+	if (type->create)
+		return 0;
+	return fail(parser, "this build has no mode '%s': %s%s%sbuild with -D%s=enabled (meson)",
+		type->name, package ? "install " : "", package ? package : "",
+		package ? " with its development files and " : "", type->meson_option);
+}
+
+static int finish_mode(struct parser *parser)
+{
+	g_autofree char *known = list_modes();
+
+	if (parser->given[OPTION_VIRGL]) {
+		if (parser->mode && strcmp(parser->mode, "virglrenderer") != 0)
+			return fail(parser,
+				"--virgl means --gpu-mode virglrenderer, but mode %s was given",
+				parser->mode);
+		parser->mode = "virglrenderer";
+	}
+	if (!parser->mode)
+		return 0;
+	parser->options.type = renderer_type_find(parser->mode);
+	if (!parser->options.type)
+		return fail(
+			parser, "unknown mode '%s' for --gpu-mode; known: %s", parser->mode, known);
+	return check_built(parser, parser->options.type);
+}
+
+static int add_capset(struct parser *parser, const char *name)
+{
+	const struct renderer_type *owner = find_mode_of_capset(name);
+	const struct renderer_type *type = parser->options.type;
+	uint64_t bit;
+
+	if (!owner) {
+		g_autofree char *known = list_capsets(type && type->capsets ? type : NULL);
+
+		return fail(parser, "unknown name '%s' in --capset; known: %s", name, known);
+	}
+	if (type && owner != type)
+		return fail(parser, "the capset '%s' belongs to --gpu-mode %s, not to %s", name,
+			owner->name, type->name);
+	bit = UINT64_C(1) << renderer_capset_find(owner, name)->id;
+	if (parser->options.renderer.capset_mask & bit)
+		return fail(parser, "'%s' is in --capset twice", name);
+	parser->options.renderer.capset_mask |= bit;
+	parser->options.type = owner;
+	return 0;
+}
+
+static int finish_capsets(struct parser *parser)
+{
+	g_auto(GStrv) names = NULL;
+
+	if (!parser->capsets)
+		return 0;
+	names = g_strsplit(parser->capsets, ",", -1);
+	if (!names[0])
+		return fail(parser, "--capset takes a list of names, not an empty word");
+	for (char **name = names; *name; name++) {
+		int err = add_capset(parser, *name);
+
+		if (err < 0)
+			return err;
+	}
+	return check_built(parser, parser->options.type);
+}
+
+static int finish_connection(struct parser *parser)
+{
+	const bool *given = parser->given;
+
+	if (parser->options.action != OPTIONS_SERVE)
+		return 0;
+	if (given[OPTION_SOCKET_PATH] && given[OPTION_FD])
+		return fail(parser, "give --socket-path or --fd, not both");
+	if (!given[OPTION_SOCKET_PATH] && !given[OPTION_FD])
+		return fail(parser, "say where to listen: --socket-path PATH");
+	return 0;
+}
+
+static int finish(struct parser *parser)
+{
+	int err;
+
+	if (parser->options.action == OPTIONS_HELP || parser->options.action == OPTIONS_VERSION)
+		return 0;
+	if (parser->given[OPTION_GPU_DEVICE] && parser->given[OPTION_RENDER_NODE])
+		return fail(parser, "--gpu-device and --render-node are the same; give one");
+	parser->options.renderer.render_node = parser->options.render_node;
+	err = finish_mode(parser);
+	if (err == 0)
+		err = finish_capsets(parser);
+	if (err == 0)
+		err = finish_connection(parser);
+	return err;
+}
+
+int options_parse(int argc, char **argv, struct options *ret_options, char **ret_message)
+{
+	struct parser parser = {.options.fd = -1};
+	int err;
+
+	set_defaults(&parser);
+	err = parse_words(&parser, argc, argv);
+	if (err == 0)
+		err = finish(&parser);
+	if (err < 0) {
+		options_finish(&parser.options);
+		*ret_message = parser.message;
+		return err;
+	}
+	*ret_options = parser.options;
+	return 0;
+}
+
+void options_finish(struct options *options)
+{
+	g_clear_pointer(&options->socket_path, g_free);
+	g_clear_pointer(&options->render_node, g_free);
+}

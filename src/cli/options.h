@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * The command line. One table of options, from which parsing, --help, the man page and the
+ * completions are made.
+ */
+#pragma once
+
+#include "gpu/renderer.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** enum options_action - What the program is to do */
+enum options_action {
+	OPTIONS_SERVE, /* listen on socket_path, or serve fd */
+	OPTIONS_HELP,
+	OPTIONS_VERSION,
+	OPTIONS_PRINT_CAPABILITIES,
+};
+
+/**
+ * struct options - The command line, parsed and checked against itself
+ * @socket_path: where to listen; NULL with @fd
+ * @fd: a connected socket to serve, or -1
+ * @type: a row of renderer_types, or NULL: choose
+ * @renderer: for the renderer's create(); context is unset
+ * @max_sessions: front-ends at a time
+ * @max_hostmem: bytes of host memory for one session's resources
+ */
+struct options {
+	enum options_action action;
+	char *socket_path;
+	int fd;
+	const struct renderer_type *type;
+	struct renderer_options renderer;
+	char *render_node;
+	bool headless;
+	bool once;
+	unsigned int max_sessions;
+	uint64_t max_hostmem;
+	GLogLevelFlags log_level;
+};
+
+/**
+ * options_parse() - Parse a command line
+ * @ret_options: filled on success; freed with options_finish()
+ * @ret_message: on failure one line that says what is wrong and what to do; g_free()
+ *
+ * Return: 0 or -EINVAL.
+ */
+int options_parse(int argc, char **argv, struct options *ret_options, char **ret_message);
+
+void options_finish(struct options *options);
+
+/** options_print_help() - --help on standard output. */
+void options_print_help(void);

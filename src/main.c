@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * The life of the process, in order: the command line, the log, then one of: print something and
+ * end, serve one inherited connection, or listen.
+ */
+#include "cli/capabilities.h"
+#include "cli/options.h"
+#include "renderer/renderers.h"
+#include "session/listener.h"
+#include "session/probe.h"
+#include "session/session.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/signals.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define EXIT_USAGE 2
+
+static int print_capabilities(void)
+{
+	const struct renderer_type *type = renderer_type_find("virglrenderer");
+	struct options defaults;
+	char *arguments[] = {(char *)"", (char *)"--print-capabilities", NULL};
+	g_autofree char *message = NULL;
+	bool has_virgl = false;
+
+	/* The renderer is tried with the options that libvirt gives it: the defaults. */
+	if (type->create && options_parse(2, arguments, &defaults, &message) == 0) {
+		has_virgl = probe_choose(type, &defaults.renderer, -1, &type, &message) == 0;
+		options_finish(&defaults);
+	}
+	capabilities_print(has_virgl, capabilities_find_render_node());
+	return EXIT_SUCCESS;
+}
+
+/* Return: 0, or a negative errno that was logged. */
+static int check_render_node(const char *path)
+{
+	autofd fd = open(path, O_RDWR | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0) {
+		int error = errno;
+
+		log_error("the render node '%s' does not open: %s%s", path, g_strerror(error),
+			error == EACCES ? " (is this user in the group that owns it?)" : "");
+		return -error;
+	}
+	if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode)) {
+		log_error("'%s' is not a render node", path);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+/* Return: 0, or a negative errno that was logged. */
+static int check_connection(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+	struct sockaddr_storage address;
+	socklen_t address_len = sizeof(address);
+
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+		log_error("--fd %d: no such descriptor was inherited", fd);
+		return -EBADF;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM ||
+		getpeername(fd, (struct sockaddr *)&address, &address_len) < 0) {
+		log_error("--fd %d: this descriptor is not a connected stream socket", fd);
+		return -ENOTSOCK;
+	}
+	return 0;
+}
+
+/* Return: 0, or a negative errno that was logged. */
+static int choose_renderer(struct session_config *config, int stop_fd)
+{
+	g_autofree char *message = NULL;
+	int err = probe_choose(NULL, &config->renderer, stop_fd, &config->type, &message);
+
+	if (err == -EINTR)
+		log_info("ended by a signal");
+	else if (err < 0)
+		log_error("no renderer starts: %s", message);
+	else
+		log_info("mode %s is the best that starts here%s%s", config->type->name,
+			message ? "; " : "", message ? message : "");
+	return err;
+}
+
+static int serve_connection(const struct options *options, struct session_config *config)
+{
+	static const int stop_signals[] = {SIGTERM, SIGINT};
+	/* They stay blocked: what comes before session_run() waits for it. */
+	autofd stop_fd = signals_open(stop_signals, G_N_ELEMENTS(stop_signals));
+	int err = 0;
+
+	if (check_connection(options->fd) < 0)
+		return EXIT_FAILURE;
+	if (!config->type)
+		err = choose_renderer(config, stop_fd);
+	if (err == -EINTR)
+		return EXIT_SUCCESS;
+	if (err < 0)
+		return EXIT_FAILURE;
+	return session_run(options->fd, config);
+}
+
+static int serve(const struct options *options)
+{
+	struct listener_config config = {
+		.socket_path = options->socket_path,
+		.session =
+			{
+				.type = options->type,
+				.renderer = options->renderer,
+				.limits = GPU_LIMITS_DEFAULT,
+				.headless = options->headless,
+			},
+		.max_sessions = options->max_sessions,
+		.once = options->once,
+	};
+
+	config.session.limits.max_hostmem = options->max_hostmem;
+	if (options->render_node && check_render_node(options->render_node) < 0)
+		return EXIT_FAILURE;
+	if (options->fd >= 0)
+		return serve_connection(options, &config.session);
+	return listener_run(&config);
+}
+
+static int act(const struct options *options)
+{
+	switch (options->action) {
+	case OPTIONS_HELP:
+		options_print_help();
+		return EXIT_SUCCESS;
+	case OPTIONS_VERSION:
+		printf("vhost-device-gpu %s\n", VDG_VERSION);
+		return EXIT_SUCCESS;
+	case OPTIONS_PRINT_CAPABILITIES:
+		return print_capabilities();
+	case OPTIONS_SERVE:
+		return serve(options);
+	}
+	return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	g_autofree char *message = NULL;
+	int status;
+
+	/* A peer that hangs up is an error of a write, also of those in libraries. */
+	signal(SIGPIPE, SIG_IGN);
+	if (options_parse(argc, argv, &options, &message) < 0) {
+		log_init(G_LOG_LEVEL_WARNING);
+		log_error("%s", message);
+		return EXIT_USAGE;
+	}
+	log_init(options.log_level);
+	status = act(&options);
+	options_finish(&options);
+	return status;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * The parts of a session, shared by its files. Inside session/ only.
+ */
+#pragma once
+
+#include "gpu/device.h"
+#include "session/session.h"
+#include "vhost/vhost.h"
+
+#include <glib.h>
+
+/** enum session_queue - The virtqueues of virtio-gpu (virtio 1.3, section 5.7.2) */
+enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_COUNT };
+
+/**
+ * struct session - One front-end
+ * @display: the front-end's, or NULL
+ * @headless: what shows nothing while there is no other
+ * @go_on: an idle source that goes on with the control queue, or NULL
+ * @exit_status: what session_run() returns
+ */
+struct session {
+	const struct session_config *config;
+	GMainContext *context;
+	GMainLoop *loop;
+	struct vhost *vhost;
+	struct gpu_device *device;
+	struct display *display;
+	struct display *headless;
+	GSource *go_on;
+	int exit_status;
+};
+
+/** session_process_queue() - Take what is waiting in a queue, and notify the driver once. */
+void session_process_queue(struct session *session, unsigned int index);
+
+/** session_notify_queues() - Notify the driver of what was pushed. */
+void session_notify_queues(struct session *session);

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * Tries renderers in child processes. Starting GL or Vulkan can end or hang the process, and can
+ * often not be done twice in one, so the process that asks never starts a renderer itself.
+ *
+ * The child makes the renderer, writes one line into a pipe and ends without taking the renderer
+ * down. It leads a process group, so that its helpers can be ended with it.
+ */
+#include "session/probe.h"
+
+#include "renderer/renderers.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#define TIME_LIMIT_S 20
+
+/* First byte of the child's line. */
+#define STARTED	    'y'
+#define NOT_STARTED 'n'
+
+struct probe {
+	const struct renderer_type *type;
+	pid_t pid;
+	int pipe_fd;
+};
+
+static G_GNUC_NORETURN void run_child(
+	const struct renderer_type *type, const struct renderer_options *options, int pipe_fd)
+{
+	struct renderer_options child_options = *options;
+	struct renderer *renderer;
+	g_autofree char *message = NULL;
+	g_autofree char *line = NULL;
+	sigset_t none;
+	int err;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* What a driver prints must not get into the output of --print-capabilities. */
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	log_set_prefix("probe");
+	child_options.context = g_main_context_new();
+	err = type->create(&child_options, &renderer, &message);
+	line = err < 0 ? g_strdup_printf("%c%.1000s", NOT_STARTED,
+				 message != NULL ? message : g_strerror(-err))
+		       : g_strdup_printf("%c", STARTED);
+	if (write(pipe_fd, line, strlen(line)) < 0)
+		_exit(1);
+	_exit(0);
+}
+
+static int start_child(struct probe *probe, const struct renderer_options *options)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	probe->pid = fork();
+	if (probe->pid == 0) {
+		close(fds[0]);
+		run_child(probe->type, options, fds[1]);
+	}
+	close(fds[1]);
+	probe->pipe_fd = fds[0];
+	if (probe->pid < 0) {
+		int err = -errno;
+
+		fd_clear(&probe->pipe_fd);
+		return err;
+	}
+	/* In both processes, so that the group is there whoever comes first. */
+	setpgid(probe->pid, probe->pid);
+	return 0;
+}
+
+/* Return: 0 when the pipe has something, -ETIMEDOUT, -EINTR for @interrupt_fd, another errno. */
+static int wait_for_child(const struct probe *probe, int interrupt_fd)
+{
+	gint64 end_us = g_get_monotonic_time() + TIME_LIMIT_S * G_USEC_PER_SEC;
+	struct pollfd polls[] = {
+		{.fd = probe->pipe_fd, .events = POLLIN},
+		{.fd = interrupt_fd, .events = POLLIN},
+	};
+
+	for (;;) {
+		gint64 left_ms = (end_us - g_get_monotonic_time()) / 1000;
+		int ret = poll(polls, G_N_ELEMENTS(polls), left_ms > 0 ? (int)left_ms : 0);
+
+		if (ret == 0)
+			return -ETIMEDOUT;
+		if (ret < 0 && errno != EINTR)
+			return -errno;
+		if (ret > 0 && polls[1].revents)
+			return -EINTR;
+		if (ret > 0)
+			return 0;
+	}
+}
+
+/* Ends the child, if it has not ended, and what it started. Return: its wait status. */
+static int end_child(struct probe *probe)
+{
+	int status = 0;
+
+	fd_clear(&probe->pipe_fd);
+	kill(-probe->pid, SIGKILL);
+	while (waitpid(probe->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+/* The pipe ended without a line. */
+static char *describe_death(int status)
+{
+	if (WIFSIGNALED(status))
+		return g_strdup_printf("the driver died of signal %d (%s) when it was started",
+			WTERMSIG(status), g_strsignal(WTERMSIG(status)));
+	return g_strdup_printf("the driver ended the process with status %d when it was started",
+		WEXITSTATUS(status));
+}
+
+/* Waits for an orderly end, so that the status is the driver's and not ours. */
+static char *read_death(struct probe *probe)
+{
+	int status = 0;
+
+	while (waitpid(probe->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	kill(-probe->pid, SIGKILL);
+	fd_clear(&probe->pipe_fd);
+	return describe_death(status);
+}
+
+/* Return: 0, -ENODEV with a message, -EINTR, another negative errno. */
+static int try_type(const struct renderer_type *type, const struct renderer_options *options,
+	int interrupt_fd, char **ret_message)
+{
+	struct probe probe = {.type = type, .pipe_fd = -1};
+	char line[PIPE_BUF];
+	ssize_t len;
+	int err = start_child(&probe, options);
+
+	if (err < 0)
+		return err;
+	err = wait_for_child(&probe, interrupt_fd);
+	if (err == -ETIMEDOUT) {
+		end_child(&probe);
+		*ret_message =
+			g_strdup_printf("the driver did not start within %d seconds", TIME_LIMIT_S);
+		return -ENODEV;
+	}
+	if (err < 0) {
+		end_child(&probe);
+		return err;
+	}
+	len = read(probe.pipe_fd, line, sizeof(line) - 1);
+	if (len <= 0) {
+		*ret_message = read_death(&probe);
+		return -ENODEV;
+	}
+	end_child(&probe);
+	if (line[0] == STARTED)
+		return 0;
+	line[len] = '\0';
+	*ret_message = g_strdup(line + 1);
+	return -ENODEV;
+}
+
+static void append_reason(GString *reasons, const char *name, const char *reason)
+{
+	g_string_append_printf(reasons, "%s%s: %s", reasons->len > 0 ? "; " : "", name, reason);
+}
+
+static int choose_best(const struct renderer_options *options, int interrupt_fd,
+	const struct renderer_type **ret_type, GString *reasons)
+{
+	for (const struct renderer_type *type = renderer_types; type->name; type++) {
+		g_autofree char *reason = NULL;
+		int err;
+
+		if (!type->create) {
+			append_reason(reasons, type->name, "not in this build");
+			continue;
+		}
+		err = try_type(type, options, interrupt_fd, &reason);
+		if (err == 0)
+			*ret_type = type;
+		if (err != -ENODEV)
+			return err;
+		append_reason(reasons, type->name, reason);
+	}
+	return -ENODEV;
+}
+
+int probe_choose(const struct renderer_type *wanted, const struct renderer_options *options,
+	int interrupt_fd, const struct renderer_type **ret_type, char **ret_message)
+{
+	g_autoptr(GString) reasons = g_string_new(NULL);
+	g_autofree char *reason = NULL;
+	int err;
+
+	if (wanted) {
+		err = try_type(wanted, options, interrupt_fd, &reason);
+		if (err == 0)
+			*ret_type = wanted;
+		else if (err != -EINTR)
+			append_reason(reasons, wanted->name, reason ? reason : g_strerror(-err));
+	} else {
+		err = choose_best(options, interrupt_fd, ret_type, reasons);
+		if (err < 0 && err != -ENODEV && err != -EINTR)
+			append_reason(reasons, "probe", g_strerror(-err));
+	}
+	if (err != -EINTR)
+		*ret_message =
+			reasons->len > 0 ? g_string_free(g_steal_pointer(&reasons), FALSE) : NULL;
+	return err;
+}

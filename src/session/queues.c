@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * Between the rings and the device: chains become requests, completed requests are pushed, the
+ * driver is notified once for a batch.
+ *
+ * The control queue is taken in batches of at most BATCH requests, so that a guest that never
+ * stops sending does not keep the rest of the main loop (the vhost-user socket above all)
+ * waiting.
+ */
+#include "session/internal.h"
+#include "util/log.h"
+
+#define BATCH 256
+
+struct session_request {
+	struct gpu_request base;
+	struct virtq *vq;
+	struct virtq_chain *chain;
+};
+
+static struct session_request *from_base(struct gpu_request *base)
+{
+	return (struct session_request *)base;
+}
+
+static ssize_t request_read(struct gpu_request *base, size_t offset, void *buf, size_t len)
+{
+	struct session_request *request = from_base(base);
+
+	return virtq_read(request->vq, request->chain, offset, buf, len);
+}
+
+static ssize_t request_write(struct gpu_request *base, size_t offset, const void *buf, size_t len)
+{
+	struct session_request *request = from_base(base);
+
+	return virtq_write(request->vq, request->chain, offset, buf, len);
+}
+
+static void request_complete(struct gpu_request *base, size_t written_len)
+{
+	struct session_request *request = from_base(base);
+
+	virtq_push(request->vq, request->chain, written_len);
+	g_slice_free(struct session_request, request);
+}
+
+static const struct gpu_request_ops request_ops = {
+	.read = request_read,
+	.write = request_write,
+	.complete = request_complete,
+};
+
+/* Takes one request. Return: false where there is none, or none may be taken now. */
+static bool take_one(struct session *session, struct virtq *vq, unsigned int index)
+{
+	struct session_request *request;
+	struct virtq_chain *chain;
+	int ret;
+
+	if (index == SESSION_QUEUE_CONTROL && !gpu_device_can_take(session->device))
+		return false;
+	ret = virtq_pop(vq, &chain);
+	if (ret < 0)
+		log_peer("queue %u is broken by the guest: %s; it stands still until it is set up "
+			 "again",
+			index, g_strerror(-ret));
+	if (ret <= 0)
+		return false;
+	request = g_slice_new(struct session_request);
+	*request = (struct session_request){
+		.base = {.ops = &request_ops, .out_len = chain->out_len, .in_len = chain->in_len},
+		.vq = vq,
+		.chain = chain,
+	};
+	if (index == SESSION_QUEUE_CONTROL)
+		gpu_device_control(session->device, &request->base);
+	else
+		gpu_device_cursor(session->device, &request->base);
+	return true;
+}
+
+static gboolean go_on(gpointer user_data)
+{
+	struct session *session = user_data;
+
+	g_clear_pointer(&session->go_on, g_source_unref);
+	for (unsigned int i = 0; i < SESSION_QUEUE_COUNT; i++)
+		session_process_queue(session, i);
+	return G_SOURCE_REMOVE;
+}
+
+/* Comes back to the queues after everything else that is ready had its turn. */
+static void go_on_later(struct session *session)
+{
+	if (session->go_on != NULL)
+		return;
+	session->go_on = g_idle_source_new();
+	g_source_set_priority(session->go_on, G_PRIORITY_DEFAULT);
+	g_source_set_callback(session->go_on, go_on, session, NULL);
+	g_source_attach(session->go_on, session->context);
+}
+
+void session_process_queue(struct session *session, unsigned int index)
+{
+	struct virtq *vq = vhost_get_queue(session->vhost, index);
+	unsigned int count = 0;
+
+	if (!vhost_queue_is_enabled(session->vhost, index))
+		return;
+	virtq_disable_kicks(vq);
+	do {
+		while (count < BATCH && take_one(session, vq, index))
+			count++;
+	} while (count < BATCH && !virtq_is_broken(vq) && virtq_enable_kicks(vq) &&
+		 (index != SESSION_QUEUE_CONTROL || gpu_device_can_take(session->device)));
+	virtq_notify(vq);
+	if (count == BATCH)
+		go_on_later(session);
+}
+
+void session_notify_queues(struct session *session)
+{
+	for (unsigned int i = 0; i < SESSION_QUEUE_COUNT; i++)
+		virtq_notify(vhost_get_queue(session->vhost, i));
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * One front-end from accept to hang-up: starts the renderer, then wires the vhost-user socket, the
+ * device and the display together and runs the main loop.
+ *
+ * Order: the renderer first (drivers open their files, helper processes start), then the socket is
+ * read. One thread; nothing here waits for anybody. This file passes events on and decides
+ * nothing about commands, rings or pixels.
+ */
+#include "session/session.h"
+
+#include "display/displays.h"
+#include "session/internal.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/signals.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <string.h>
+
+/* Virtqueues of up to so many entries are accepted. */
+#define MAX_QUEUE_SIZE 1024
+
+/* What a front-end without a display is told of its only output. */
+#define HEADLESS_WIDTH	1280
+#define HEADLESS_HEIGHT 800
+
+static void set_display(struct session *session, struct display *display)
+{
+	struct display *old = session->display;
+
+	session->display = display;
+	gpu_device_set_display(session->device, display != NULL ? display : session->headless);
+	if (old != NULL)
+		old->ops->destroy(old);
+	session_notify_queues(session);
+}
+
+static void display_ready(void *opaque)
+{
+	struct session *session = opaque;
+
+	log_info("the front-end's display is connected");
+	gpu_device_display_ready(session->device);
+}
+
+static void display_closed(void *opaque)
+{
+	struct session *session = opaque;
+
+	log_info("the front-end's display is gone");
+	set_display(session, NULL);
+	session_process_queue(session, SESSION_QUEUE_CONTROL);
+}
+
+static const struct display_events display_events = {
+	.ready = display_ready,
+	.closed = display_closed,
+};
+
+static void set_features(void *opaque, uint64_t features)
+{
+	log_debug("the driver accepts features 0x%" G_GINT64_MODIFIER "x", features);
+}
+
+static void get_config(void *opaque, uint32_t offset, void *buf, uint32_t len)
+{
+	struct session *session = opaque;
+	uint8_t space[VHOST_MAX_CONFIG_LEN] = {0};
+	struct virtio_gpu_config config;
+
+	gpu_device_get_config(session->device, &config);
+	memcpy(space, &config, sizeof(config));
+	memcpy(buf, space + offset, len);
+}
+
+static int set_config(void *opaque, uint32_t offset, const void *buf, uint32_t len)
+{
+	/* Only events_clear can be written, and no event is ever pending here. */
+	return 0;
+}
+
+static void set_display_socket(void *opaque, int fd)
+{
+	struct session *session = opaque;
+
+	if (session->config->headless) {
+		log_info("headless: the front-end's display is not used");
+		fd_clear(&fd);
+		return;
+	}
+	set_display(
+		session, display_frontend_create(fd, &display_events, session, session->context));
+}
+
+static void memory_changing(void *opaque)
+{
+	struct session *session = opaque;
+
+	gpu_device_memory_changing(session->device);
+}
+
+static void memory_changed(void *opaque)
+{
+	struct session *session = opaque;
+
+	gpu_device_memory_changed(session->device);
+}
+
+static void queue_ready(void *opaque, unsigned int index)
+{
+	session_process_queue(opaque, index);
+}
+
+static void queue_stopping(void *opaque, unsigned int index)
+{
+	struct session *session = opaque;
+
+	gpu_device_cancel(session->device);
+	session_notify_queues(session);
+}
+
+static void reset(void *opaque)
+{
+	struct session *session = opaque;
+
+	gpu_device_reset(session->device);
+}
+
+static void closed(void *opaque, int error, const char *reason)
+{
+	struct session *session = opaque;
+
+	if (error < 0) {
+		log_error("the front-end's connection ends: %s (%s)", reason, g_strerror(-error));
+		session->exit_status = 1;
+	} else {
+		log_info("the front-end hung up");
+	}
+	g_main_loop_quit(session->loop);
+}
+
+static const struct vhost_events vhost_events = {
+	.set_features = set_features,
+	.get_config = get_config,
+	.set_config = set_config,
+	.set_display_socket = set_display_socket,
+	.memory_changing = memory_changing,
+	.memory_changed = memory_changed,
+	.queue_ready = queue_ready,
+	.queue_stopping = queue_stopping,
+	.reset = reset,
+	.closed = closed,
+};
+
+static void resumed(void *opaque)
+{
+	struct session *session = opaque;
+
+	session_notify_queues(session);
+	session_process_queue(session, SESSION_QUEUE_CONTROL);
+}
+
+static const struct gpu_device_events device_events = {.resumed = resumed};
+
+static gboolean terminated(gint fd, GIOCondition condition, gpointer user_data)
+{
+	struct session *session = user_data;
+
+	log_info("ended by a signal");
+	g_main_loop_quit(session->loop);
+	return G_SOURCE_REMOVE;
+}
+
+static GSource *watch_signals(struct session *session, int signal_fd)
+{
+	GSource *source = g_unix_fd_source_new(signal_fd, G_IO_IN);
+
+	g_source_set_callback(source, G_SOURCE_FUNC(terminated), session, NULL);
+	g_source_attach(source, session->context);
+	return source;
+}
+
+/* Wires everything to @fd; nothing is read before the main loop runs. */
+static void connect_parts(struct session *session, struct renderer *renderer, int fd)
+{
+	struct vhost_device description = {
+		.queue_count = SESSION_QUEUE_COUNT,
+		.max_queue_size = MAX_QUEUE_SIZE,
+		.features = gpu_device_get_features(renderer),
+	};
+
+	session->headless =
+		display_headless_create(HEADLESS_WIDTH, HEADLESS_HEIGHT, session->context);
+	session->vhost = vhost_create(fd, &description, &vhost_events, session, session->context);
+	session->device = gpu_device_create(renderer, vhost_get_memory(session->vhost),
+		&session->config->limits, session->context);
+	gpu_device_set_events(session->device, &device_events, session);
+	gpu_device_set_display(session->device, session->headless);
+}
+
+static void disconnect_parts(struct session *session)
+{
+	/* What is pending in the device refers to chains of the queues, so the device goes first. */
+	gpu_device_destroy(session->device);
+	vhost_destroy(session->vhost);
+	if (session->display != NULL)
+		session->display->ops->destroy(session->display);
+	session->headless->ops->destroy(session->headless);
+	if (session->go_on != NULL) {
+		g_source_destroy(session->go_on);
+		g_source_unref(session->go_on);
+	}
+}
+
+static struct renderer *start_renderer(struct session *session)
+{
+	struct renderer_options options = session->config->renderer;
+	struct renderer *renderer = NULL;
+	g_autofree char *message = NULL;
+
+	options.context = session->context;
+	if (session->config->type->create(&options, &renderer, &message) < 0) {
+		log_error("%s does not start: %s", session->config->type->name, message);
+		return NULL;
+	}
+	return renderer;
+}
+
+int session_run(int fd, const struct session_config *config)
+{
+	const int signals[] = {SIGTERM, SIGINT};
+	autofd signal_fd = signals_open(signals, G_N_ELEMENTS(signals));
+	autofd socket_fd = fd;
+	g_autoptr(GMainContext) context = g_main_context_new();
+	g_autoptr(GMainLoop) loop = g_main_loop_new(context, FALSE);
+	struct session session = {.config = config, .context = context, .loop = loop};
+	struct renderer *renderer;
+	GSource *signal_source;
+
+	if (signal_fd < 0) {
+		log_error("signalfd: %s", g_strerror(-signal_fd));
+		return 1;
+	}
+	g_main_context_push_thread_default(context);
+	renderer = start_renderer(&session);
+	if (renderer == NULL)
+		return 1;
+	signal_source = watch_signals(&session, signal_fd);
+	connect_parts(&session, renderer, fd_take(&socket_fd));
+	g_main_loop_run(loop);
+	disconnect_parts(&session);
+	g_source_destroy(signal_source);
+	g_source_unref(signal_source);
+	g_main_context_pop_thread_default(context);
+	return session.exit_status;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+#pragma once
+
+#include "gpu/limits.h"
+#include "gpu/renderer.h"
+
+#include <stdbool.h>
+
+/**
+ * struct session_config - What a session is to be
+ * @type: the renderer, one that was built
+ * @renderer: for its create(); context is set by the session
+ * @limits: what the guest may use at most
+ * @headless: never show anything, even where the front-end offers a display socket
+ */
+struct session_config {
+	const struct renderer_type *type;
+	struct renderer_options renderer;
+	struct gpu_limits limits;
+	bool headless;
+};
+
+/**
+ * session_run() - Serve one front-end on a connected socket until it hangs up
+ * @fd: a connected Unix stream socket; taken
+ * @config: borrowed
+ *
+ * Starts the renderer before the first byte is read, and runs a main loop of its own. SIGTERM and
+ * SIGINT end it cleanly. One call per process: the renderers' libraries are process-wide.
+ *
+ * Return: exit status: 0 after an orderly end (hang-up, SIGTERM), 1 otherwise; the reason was
+ * logged.
+ */
+int session_run(int fd, const struct session_config *config);
