@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# Copyright The vhost-device-gpu authors
+"""Start, observe and stop the program under test: a daemon, or one session with --fd."""
+
+import os
+import re
+import socket
+import subprocess
+import time
+
+from .vhost_user import VhostUser
+
+SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error:|WARNING: ThreadSanitizer")
+LEAKS = re.compile(r"ERROR: LeakSanitizer.*?^SUMMARY: [^\n]*$", re.DOTALL | re.MULTILINE)
+OWN_FRAME = re.compile(r" in \w+ (?:\S*/)?src/(?!libsanitizer)\S+\.c:")
+START_LIMIT = 30.0
+
+
+class NotBuilt(Exception):
+    """The program was built without this mode, or the host cannot start it."""
+
+
+class StartError(Exception):
+    """The program ended instead of serving."""
+
+
+def wait_until(condition, what, timeout=20.0):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {timeout} s"
+        time.sleep(0.005)
+
+
+def children(pid):
+    """Direct children of a process that are not zombies."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] not in "ZX":
+            found.append(int(name))
+    return found
+
+
+def fd_count(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+class Daemon:
+    """One running program. `peer` means QEMU's own back-end: one front-end and no modes."""
+
+    def __init__(self, program, directory, mode=None, args=(), with_fd=False, peer=False):
+        self.program, self.peer, self.mode = os.fspath(program), peer, mode
+        self.socket_path = os.path.join(directory, "gpu.sock")
+        self.log_path = os.path.join(directory, "stderr.log")
+        self.session_socket = None
+        self.may_crash = False
+        self.process = None
+        command = [self.program]
+        if mode and not peer:
+            command += ["--gpu-mode", mode]
+        command += args
+        if with_fd:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.session_socket = ours
+            self._spawn([*command, "--fd", str(theirs.fileno())], [theirs.fileno()])
+            theirs.close()
+        else:
+            self._spawn([*command, "-s", self.socket_path], [])
+            self._wait_socket()
+
+    def _spawn(self, command, fds):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, pass_fds=fds)
+
+    def _wait_socket(self):
+        deadline = time.monotonic() + START_LIMIT
+        while not os.path.exists(self.socket_path):
+            if self.process.poll() is not None:
+                self._raise_start_error()
+            if time.monotonic() > deadline:
+                self.process.kill()
+                raise StartError(f"no socket after {START_LIMIT} s: {self.log()}")
+            time.sleep(0.005)
+
+    def _raise_start_error(self):
+        text = self.log()
+        if re.search(r"not built|built without|does not start|cannot start", text):
+            raise NotBuilt(text.strip())
+        raise StartError(f"status {self.process.returncode}: {text}")
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def connect(self, timeout=20.0):
+        """A front-end's connection. The path may exist a moment before someone listens."""
+        if self.session_socket:
+            user, self.session_socket = VhostUser(self.session_socket, timeout), None
+            return user
+        deadline = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                return VhostUser.connect(self.socket_path, timeout)
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline or not self.alive():
+                    raise
+                time.sleep(0.005)
+
+    def sessions(self):
+        return children(self.pid)
+
+    def session_pid(self):
+        """The process that serves the only front-end."""
+        if self.peer:
+            return self.pid
+        wait_until(lambda: len(self.sessions()) == 1, "one session")
+        return self.sessions()[0]
+
+    def wait_sessions(self, count=0):
+        wait_until(lambda: len(self.sessions()) == count, f"{count} sessions")
+
+    def wait_exit(self, timeout=20.0):
+        return self.process.wait(timeout)
+
+    def check_log(self):
+        """No sanitizer report. Leaks count where the program's own code is on the stack: GL drivers
+        leave a little behind, in modules that are unloaded by then."""
+        text = LEAKS.sub(lambda found: found[0] if OWN_FRAME.search(found[0]) else "", self.log())
+        found = None if self.may_crash else SANITIZER.search(text)
+        assert not found, f"sanitizer report:\n{text[found.start():][:6000]}"
+
+    def kill(self):
+        """Unconditional end, by pid; used when a test failed."""
+        victims = self.sessions()
+        if self.alive():
+            self.process.kill()
+        self.process.wait()
+        for pid in victims:
+            try:
+                os.kill(pid, 9)
+            except ProcessLookupError:
+                pass
+
+    def finish(self, expect_running=True):
+        """All front-ends have left: the daemon must be there, alone, and end when it is told to."""
+        if self.session_socket:
+            self.session_socket.close()
+        try:
+            if self.peer:
+                return
+            if expect_running:
+                assert self.alive(), f"the daemon ended: {self.log()[-3000:]}"
+                self.wait_sessions(0)
+                self.process.terminate()
+            status = self.wait_exit()
+            assert status == 0, f"exit status {status}: {self.log()[-3000:]}"
+            assert not os.path.exists(self.socket_path), "the socket was left behind"
+        finally:
+            self.kill()
+            self.check_log()

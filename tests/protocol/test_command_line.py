@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# Copyright The vhost-device-gpu authors
+"""The program around the protocol: its options, its socket, and how it refuses."""
+
+import json
+import os
+import socket
+import subprocess
+
+import pytest
+
+from frontend.daemon import wait_until
+from frontend.vhost_user import VhostUser
+
+
+@pytest.fixture
+def run(program, tmp_path):
+    """Run the program to its end in an empty directory. Returns the finished process."""
+    def start(*args):
+        return subprocess.run([program, *map(str, args)], cwd=tmp_path, capture_output=True,
+                              text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+    return start
+
+
+def assert_refused(result, *words):
+    """A non-zero status and one clear line."""
+    lines = [line for line in result.stderr.splitlines() if line]
+    assert result.returncode not in (0, None) and result.returncode > 0, result
+    assert len(lines) == 1, result.stderr
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+def test_help_and_version(run):
+    for option in ("-h", "--help"):
+        result = run(option)
+        assert result.returncode == 0
+        for name in ("--socket-path", "--gpu-mode", "--capset", "--fd", "--once"):
+            assert name in result.stdout
+    assert run("-V").stdout == run("--version").stdout
+    assert any(character.isdigit() for character in run("--version").stdout)
+
+
+def test_print_capabilities(run):
+    """What libvirt reads before it starts the program; the array is required."""
+    result = run("--print-capabilities")
+    assert result.returncode == 0
+    capabilities = json.loads(result.stdout)
+    assert capabilities["type"] == "gpu"
+    assert isinstance(capabilities["features"], list)
+    if not os.path.isdir("/dev/dri"):
+        assert "render-node" not in capabilities["features"]
+
+
+REFUSALS = {
+    "no socket": ((), ()),
+    "unknown option": (("-s", "s", "--what"), ("what",)),
+    "unknown mode": (("-s", "s", "-g", "opengl"), ("opengl", "virglrenderer", "2d", "null")),
+    "unknown capset": (("-s", "s", "-g", "virglrenderer", "-c", "virgl3"), ("virgl3", "virgl2")),
+    "capset of another mode": (("-s", "s", "-g", "2d", "-c", "virgl"), ("virgl",)),
+    "bad boolean": (("-s", "s", "--use-egl=maybe"), ("maybe",)),
+    "bad number": (("-s", "s", "--max-sessions", "many"), ("many",)),
+    "negative number": (("-s", "s", "--max-sessions", "-1"), ("-1",)),
+    "bad size": (("-s", "s", "--max-hostmem", "12Q"), ("12Q",)),
+    "bad fd": (("--fd", "999"), ("999",)),
+    "fd that is no socket": (("--fd", "0"), ()),
+    "two transports": (("--fd", "0", "-s", "s"), ()),
+    "missing value": (("-s",), ()),
+    "stray word": (("-s", "s", "stray"), ("stray",)),
+    "socket in no directory": (("-s", "none/s", "-g", "null"), ("none/s",)),
+    "socket path too long": (("-s", "x" * 200, "-g", "null"), ()),
+    "render node that is not there": (("-s", "s", "-g", "virglrenderer", "--gpu-device",
+                                       "/nonexistent"), ("/nonexistent",)),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals(run, tmp_path, case):
+    args, words = REFUSALS[case]
+    assert_refused(run(*args), *words)
+    assert os.listdir(tmp_path) == [], "nothing is left behind"
+
+
+def test_socket_in_use(running, run):
+    """A live socket is not taken away."""
+    daemon = running.daemon("null")
+    assert_refused(run("-s", daemon.socket_path, "-g", "null"), daemon.socket_path)
+    assert running.connect(daemon).get_features()
+
+
+def test_path_that_is_no_socket(run, tmp_path):
+    path = tmp_path / "precious"
+    path.write_text("data")
+    assert_refused(run("-s", path, "-g", "null"), str(path))
+    assert path.read_text() == "data"
+
+
+def test_stale_socket_is_replaced(running, program, tmp_path):
+    """What a killed daemon left behind."""
+    path = tmp_path / "daemon0" / "gpu.sock"
+    path.parent.mkdir()
+    stale = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    stale.bind(str(path))
+    stale.close()
+    process = subprocess.Popen([program, "-s", path, "-g", "null"], stderr=subprocess.DEVNULL)
+    try:
+        def served():
+            try:
+                user = VhostUser.connect(path)
+            except OSError:
+                return False
+            return bool(user.get_features()) and user.close() is None
+        wait_until(served, "the new daemon serves")
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("args", [("--use-egl", "true"), ("--use-egl=true", "--use-glx=false"),
+                                  ("--use-surfaceless", "true", "--use-gles", "false"),
+                                  ("--log-level", "debug"), ("--max-hostmem", "1G"),
+                                  ("--max-sessions=3",)])
+def test_spellings(running, args):
+    """Booleans with = or as the next word, as the scripts of the older daemon have them."""
+    assert running.connect(running.daemon("null", *args)).get_features()
+
+
+def test_mode_is_chosen_and_told(running):
+    """Without -g the best mode that starts is used, and a line says which."""
+    daemon = running.daemon(None)
+    assert running.connect(daemon).get_features()
+    assert any(mode in daemon.log() for mode in ("virglrenderer", "2d", "null"))
+
+
+def test_virgl_option(running, run):
+    """--virgl means -g virglrenderer."""
+    if "virgl" not in json.loads(run("--print-capabilities").stdout)["features"]:
+        pytest.skip("virglrenderer does not start here")
+    user = running.connect(running.daemon(None, "--virgl"))
+    assert user.get_features() & 1

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# Copyright The vhost-device-gpu authors
+"""The guest's memory: tables replaced, regions added and removed, while resources have backing."""
+
+import os
+
+import pytest
+
+from frontend.memory import DEFAULT_UVA, GuestMemory, MIB, Region
+from frontend.pixels import differences, random_bytes, rgb_only
+from frontend.ring import RingTimeout
+from frontend.vhost_user import HangUp, Refused
+from frontend.virtio_gpu import Resp
+
+SIZE = 4 * 64 * 64
+
+
+def assert_flush_shows(vm, resource, data):
+    """Transfer and flush new content; it must arrive."""
+    resource.draw(data)
+    resource.flush(*resource.full)
+    different = differences(rgb_only(vm.shown().pixels), resource.image.shown(), resource.width)
+    assert not different
+
+
+@pytest.fixture
+def vm(start_vm):
+    return start_vm("2d", memory=GuestMemory((16 * MIB, 16 * MIB)))
+
+
+@pytest.fixture
+def resource(vm):
+    """Scattered backing in the second region; the rings are in the first."""
+    resource = vm.gpu.resource(64, 64, entries=vm.gpu.backing(SIZE, (1000, 4096), region=1))
+    resource.show(0)
+    return resource
+
+
+@pytest.mark.peer
+def test_offset_in_the_file(start_vm):
+    vm = start_vm("2d", memory=GuestMemory((8 * MIB,), fd_offset=3 * MIB))
+    resource = vm.gpu.resource(64, 64)
+    resource.show(0)
+    assert_flush_shows(vm, resource, random_bytes(1, SIZE))
+
+
+def test_table_replaced_with_backing_attached(vm, resource):
+    """QEMU sends the table again whenever the guest's map changes, with rings running."""
+    for seed in range(20):
+        assert_flush_shows(vm, resource, random_bytes(seed, SIZE))
+        vm.user.set_mem_table(vm.memory.regions)
+
+
+def test_table_moves_in_the_front_ends_address_space(vm, resource):
+    """The same guest-physical memory at other user addresses and in another order."""
+    assert_flush_shows(vm, resource, random_bytes(1, SIZE))
+    vm.memory.regions[1].uva += 0x10_0000_0000
+    vm.user.set_mem_table(list(reversed(vm.memory.regions)))
+    assert_flush_shows(vm, resource, random_bytes(2, SIZE))
+
+
+def test_table_without_the_backing(vm, resource):
+    """Backing that went away: an error or old pixels, no crash; it works when it is back."""
+    assert_flush_shows(vm, resource, random_bytes(1, SIZE))
+    vm.user.set_mem_table(vm.memory.regions[:1])
+    assert not vm.gpu.transfer_2d(resource.id, *resource.full).ok
+    assert vm.alive()
+    vm.user.set_mem_table(vm.memory.regions)
+    assert_flush_shows(vm, resource, random_bytes(2, SIZE))
+
+
+def test_replaced_by_other_memory(vm, resource):
+    """The same guest-physical addresses, another file: the new content counts."""
+    assert_flush_shows(vm, resource, random_bytes(1, SIZE))
+    old = vm.memory.regions[1]
+    vm.memory.regions[1] = Region(old.gpa, old.size, old.uva)
+    vm.user.set_mem_table(vm.memory.regions)
+    assert_flush_shows(vm, resource, random_bytes(2, SIZE))
+    old.close()
+
+
+def test_regions_added_and_removed(vm, resource):
+    top = vm.memory.regions[-1]
+    for turn in range(10):
+        region = vm.memory.add(Region(top.end + 64 * MIB, 4 * MIB, DEFAULT_UVA + (1 << 40)))
+        vm.user.add_mem_reg(region)
+        other = vm.gpu.resource(64, 64, entries=vm.gpu.backing(SIZE, region=2))
+        other.show(0)
+        assert_flush_shows(vm, other, random_bytes(turn, SIZE))
+        assert vm.gpu.unref(other.id).ok
+        vm.user.rem_mem_reg(region, with_fd=turn % 2)
+        vm.memory.regions.pop().close()
+        resource.show(0)
+        assert_flush_shows(vm, resource, random_bytes(turn, SIZE))
+
+
+def test_region_removed_with_backing_in_it(vm, resource):
+    region = vm.memory.regions[1]
+    assert_flush_shows(vm, resource, random_bytes(1, SIZE))
+    vm.user.rem_mem_reg(region)
+    assert not vm.gpu.transfer_2d(resource.id, *resource.full).ok
+    response = vm.gpu.attach_backing(vm.gpu.resource(8, 8).id + 100, [(region.gpa, 4096)])
+    assert response.type == Resp.ERR_INVALID_RESOURCE_ID
+    vm.user.add_mem_reg(region)
+    assert_flush_shows(vm, resource, random_bytes(2, SIZE))
+
+
+def test_started_with_single_regions_only(start_vm):
+    """QEMU uses ADD_MEM_REG instead of a table where the back-end can."""
+    vm = start_vm("2d", start=False)
+    vm.user.set_features(vm.features)
+    for region in vm.memory.regions:
+        vm.user.add_mem_reg(region)
+    vm.display.give(vm.user)
+    for index in range(2):
+        vm.start_ring(index)
+    resource = vm.gpu.resource(64, 64)
+    resource.show(0)
+    assert_flush_shows(vm, resource, random_bytes(1, SIZE))
+
+
+def test_unknown_region_is_not_removed(vm, resource):
+    region = Region(1 << 40, 4096, 1 << 41)
+    with pytest.raises(Refused):
+        vm.user.rem_mem_reg(region)
+    region.close()
+    assert_flush_shows(vm, resource, random_bytes(1, SIZE))
+
+
+def test_overlapping_region_is_refused(vm, resource):
+    region = Region(vm.memory.regions[0].gpa + MIB, MIB, 1 << 41)
+    with pytest.raises((Refused, HangUp)):
+        vm.user.add_mem_reg(region)
+    region.close()
+    assert_flush_shows(vm, resource, random_bytes(1, SIZE))
+
+
+def test_as_many_regions_as_slots(start_vm):
+    vm = start_vm("null", start=False, headless=True)
+    slots = min(vm.user.get_max_mem_slots(), 64)
+    vm.user.set_features(vm.features)
+    top = vm.memory.regions[0].end
+    vm.user.add_mem_reg(vm.memory.regions[0])
+    for i in range(slots - 1):
+        region = Region(top + i * MIB, 65536, DEFAULT_UVA + (1 << 41) + i * MIB)
+        vm.user.add_mem_reg(vm.memory.add(region))
+    for index in range(2):
+        vm.start_ring(index)
+    last = vm.memory.regions[-1]
+    assert vm.gpu.create_2d(1, 2, 16, 16).ok
+    assert vm.gpu.attach_backing(1, [(last.gpa, 1024)]).ok
+
+
+def test_file_that_shrinks(running):
+    """Reading past the end of a file raises SIGBUS: it may end this session and nothing else."""
+    daemon = running.daemon("2d")
+    daemon.may_crash = True
+    bystander = running.vm(daemon, headless=True)
+    vm = running.vm(daemon, headless=True, memory=GuestMemory((16 * MIB, 16 * MIB)))
+    resource = vm.gpu.resource(64, 64, entries=vm.gpu.backing(SIZE, region=1))
+    os.ftruncate(vm.memory.regions[1].fd, 0)
+    vm.user.sock.settimeout(2)
+    try:
+        assert vm.gpu.transfer_2d(resource.id, *resource.full, timeout=2).type in Resp
+    except RingTimeout:
+        vm.user.wait_hang_up()
+    assert bystander.alive()
+    assert running.connect(daemon).get_features()
