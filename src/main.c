@@ -128,6 +128,8 @@ static int serve(const struct options *options)
 				.renderer = options->renderer,
 				.limits = GPU_LIMITS_DEFAULT,
 				.headless = options->headless,
+				.use_dmabuf = options->use_dmabuf,
+				.hostmem = options->hostmem,
 			},
 		.max_sessions = options->max_sessions,
 		.once = options->once,

@@ -146,6 +146,30 @@ const struct option_row option_table[OPTION_COUNT] = {
 			.man = "Show nothing: a display socket that the front-end offers is not "
 			       "used. Front-ends that offer none need no option.",
 		},
+	[OPTION_USE_DMABUF] =
+		{
+			.name = "use-dmabuf",
+			.value = OPTION_VALUE_BOOL,
+			.metavar = "BOOL",
+			.initial = "true",
+			.help = "show pictures as dma-bufs where the host can export them",
+			.man = "Give the front-end's display dma-bufs where the host can export "
+			       "them, so that no pixels are copied. A front-end whose display "
+			       "has no GL (QEMU with VNC, without gl=on, or with none) shows "
+			       "nothing then: use \\fB\\-\\-use\\-dmabuf=false\\fR for it.",
+		},
+	[OPTION_HOSTMEM] =
+		{
+			.name = "hostmem",
+			.value = OPTION_VALUE_NUMBER,
+			.metavar = "SIZE",
+			.initial = "4G",
+			.help = "size of the region in which the guest sees host memory; 0: none",
+			.man = "Size of the host-visible shared memory region, in which the guest "
+			       "maps blob resources, in bytes or with a suffix K, M, G or T; a "
+			       "power of two, at least 1M, or 0 for none. It is address space "
+			       "of the guest and costs no memory.",
+		},
 	[OPTION_MAX_HOSTMEM] =
 		{
 			.name = "max-hostmem",

@@ -18,6 +18,7 @@
 
 #define MAX_MAX_SESSIONS 4096
 #define MIN_MAX_HOSTMEM	 (UINT64_C(1) << 20)
+#define MIN_HOSTMEM	 (UINT64_C(1) << 20)
 
 /* getopt_long()'s value of an option: its row, out of the way of characters. */
 #define ROW_BASE 256
@@ -109,7 +110,22 @@ static int set_path(struct parser *parser, enum option_id id, const char *value,
 	return 0;
 }
 
+/* The region becomes a PCI BAR, whose size is a power of two. */
 static int set_hostmem(struct parser *parser, const char *value)
+{
+	uint64_t size;
+
+	if (value_parse_size(value, &size) < 0 || (size & (size - 1)) != 0 ||
+		(size != 0 && size < MIN_HOSTMEM))
+		return fail(parser,
+			"--hostmem takes a power of two of at least 1M, such as 256M or 4G, or 0, "
+			"not '%s'",
+			value);
+	parser->options.hostmem = size;
+	return 0;
+}
+
+static int set_max_hostmem(struct parser *parser, const char *value)
 {
 	if (value_parse_size(value, &parser->options.max_hostmem) < 0 ||
 		parser->options.max_hostmem < MIN_MAX_HOSTMEM)
@@ -183,8 +199,12 @@ static int set_option(struct parser *parser, enum option_id id, const char *valu
 	case OPTION_HEADLESS:
 		options->headless = true;
 		return 0;
-	case OPTION_MAX_HOSTMEM:
+	case OPTION_USE_DMABUF:
+		return set_bool(parser, id, value, &options->use_dmabuf);
+	case OPTION_HOSTMEM:
 		return set_hostmem(parser, value);
+	case OPTION_MAX_HOSTMEM:
+		return set_max_hostmem(parser, value);
 	case OPTION_LOG_LEVEL:
 		return set_level(parser, value);
 	case OPTION_PRINT_CAPABILITIES:

@@ -27,6 +27,8 @@ enum options_action {
  * @type: a row of renderer_types, or NULL: choose
  * @renderer: for the renderer's create(); context is unset
  * @max_sessions: front-ends at a time
+ * @use_dmabuf: display pictures as dma-bufs where possible
+ * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
  * @max_hostmem: bytes of host memory for one session's resources
  */
 struct options {
@@ -39,6 +41,8 @@ struct options {
 	bool headless;
 	bool once;
 	unsigned int max_sessions;
+	bool use_dmabuf;
+	uint64_t hostmem;
 	uint64_t max_hostmem;
 	GLogLevelFlags log_level;
 };

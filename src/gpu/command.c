@@ -42,6 +42,9 @@ static const struct gpu_command_type commands_2d[] = {
 	COMMAND(GET_EDID, virtio_gpu_cmd_get_edid, gpu_handle_get_edid),
 	COMMAND(RESOURCE_ASSIGN_UUID, virtio_gpu_resource_assign_uuid,
 		gpu_handle_resource_assign_uuid),
+	COMMAND(RESOURCE_CREATE_BLOB, virtio_gpu_resource_create_blob,
+		gpu_handle_resource_create_blob),
+	COMMAND(SET_SCANOUT_BLOB, virtio_gpu_set_scanout_blob, gpu_handle_set_scanout_blob),
 };
 
 static const struct gpu_command_type commands_3d[] = {
@@ -56,6 +59,9 @@ static const struct gpu_command_type commands_3d[] = {
 	COMMAND_3D(TRANSFER_FROM_HOST_3D, virtio_gpu_transfer_host_3d,
 		gpu_handle_transfer_from_host_3d),
 	COMMAND_3D(SUBMIT_3D, virtio_gpu_cmd_submit, gpu_handle_submit_3d),
+	COMMAND(RESOURCE_MAP_BLOB, virtio_gpu_resource_map_blob, gpu_handle_resource_map_blob),
+	COMMAND(RESOURCE_UNMAP_BLOB, virtio_gpu_resource_unmap_blob,
+		gpu_handle_resource_unmap_blob),
 };
 /* clang-format on */
 
@@ -193,6 +199,7 @@ static struct gpu_command *command_create(struct gpu_device *device, struct gpu_
 	command->type = &unknown_command;
 	command->hdr = (struct virtio_gpu_ctrl_hdr){0};
 	command->response_len = 0;
+	command->go_on = NULL;
 	command->link = (GList){0};
 	return command;
 }

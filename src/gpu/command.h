@@ -43,6 +43,7 @@ struct gpu_command_type {
  * @response_len: bytes of answer behind the header that were already written
  * @response: the code, once the handler has returned one
  * @seqno: position on its timeline while it waits there
+ * @go_on: what to do when the timeline reaches it, if it is not to be answered then
  * @link: in the timeline's queue
  */
 struct gpu_command {
@@ -68,10 +69,15 @@ struct gpu_command {
 		struct virtio_gpu_get_capset get_capset;
 		struct virtio_gpu_cmd_get_edid get_edid;
 		struct virtio_gpu_resource_assign_uuid assign_uuid;
+		struct virtio_gpu_resource_create_blob create_blob;
+		struct virtio_gpu_set_scanout_blob set_scanout_blob;
+		struct virtio_gpu_resource_map_blob map_blob;
+		struct virtio_gpu_resource_unmap_blob unmap_blob;
 	} args;
 	size_t response_len;
 	uint32_t response;
 	uint64_t seqno;
+	void (*go_on)(struct gpu_command *command);
 	GList link;
 };
 

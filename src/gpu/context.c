@@ -28,6 +28,7 @@ static void context_destroy(struct gpu_device *device, struct gpu_context *conte
 	if (device->renderer->ops->ctx_destroy != NULL)
 		device->renderer->ops->ctx_destroy(device->renderer, context->id);
 	gpu_fences_finish_context(device->fences, context->id);
+	gpu_mapping_drop_context(device, context->id);
 	g_hash_table_remove(device->contexts, GUINT_TO_POINTER(context->id));
 	g_hash_table_destroy(context->resources);
 	g_free(context);
@@ -48,7 +49,7 @@ static void detach(struct gpu_device *device, struct gpu_context *context,
 
 	if (!g_hash_table_remove(context->resources, GUINT_TO_POINTER(resource->base.id)))
 		return;
-	if (renderer->ops->ctx_detach_resource != NULL)
+	if (resource->is_renderers && renderer->ops->ctx_detach_resource != NULL)
 		renderer->ops->ctx_detach_resource(renderer, context->id, &resource->base);
 }
 
@@ -146,7 +147,7 @@ uint32_t gpu_handle_ctx_attach_resource(struct gpu_device *device, struct gpu_co
 	}
 	if (g_hash_table_contains(context->resources, GUINT_TO_POINTER(id)))
 		return VIRTIO_GPU_RESP_OK_NODATA;
-	if (renderer->ops->ctx_attach_resource != NULL)
+	if (resource->is_renderers && renderer->ops->ctx_attach_resource != NULL)
 		ret = renderer->ops->ctx_attach_resource(renderer, context->id, &resource->base);
 	if (ret == 0)
 		g_hash_table_add(context->resources, GUINT_TO_POINTER(id));

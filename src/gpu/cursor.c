@@ -7,15 +7,34 @@
  * rest is transparent. Nothing here waits, so this queue goes on while the control queue is
  * parked.
  */
+#include "gpu/format.h"
 #include "gpu/internal.h"
 
 #include <string.h>
+
+/* A blob has no size and no format; as a cursor it is 64 x 64 pixels from its start on. */
+static bool take_blob(
+	struct gpu_tracked_resource *resource, struct gpu_framebuffer *ret_framebuffer)
+{
+	if (resource->base.kind != GPU_RESOURCE_BLOB ||
+		resource->base.blob.size < (uint64_t)DISPLAY_CURSOR_SIZE * DISPLAY_CURSOR_SIZE * 4)
+		return false;
+	*ret_framebuffer = (struct gpu_framebuffer){
+		.resource = resource,
+		.format = gpu_format_find_2d(VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM),
+		.width = DISPLAY_CURSOR_SIZE,
+		.height = DISPLAY_CURSOR_SIZE,
+		.stride = DISPLAY_CURSOR_SIZE * 4,
+	};
+	return true;
+}
 
 /* Reads the cursor's image into @image. Return: 0 or a response code. */
 static uint32_t read_image(
 	struct gpu_device *device, struct gpu_command *command, uint32_t id, uint32_t *image)
 {
 	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+	struct gpu_framebuffer framebuffer;
 	struct gpu_rect rect = {0};
 	struct display_pixels pixels;
 	int ret;
@@ -24,15 +43,19 @@ static uint32_t read_image(
 		gpu_command_log(command, id, "there is no such resource");
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
-	rect.width = resource->base.width;
-	rect.height = resource->base.height;
+	if (!gpu_framebuffer_of(resource, &framebuffer) && !take_blob(resource, &framebuffer)) {
+		gpu_command_log(command, id, "this resource cannot be a cursor");
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	}
+	rect.width = framebuffer.width;
+	rect.height = framebuffer.height;
 	if (rect.width == 0 || rect.width > DISPLAY_CURSOR_SIZE || rect.height == 0 ||
 		rect.height > DISPLAY_CURSOR_SIZE) {
 		gpu_command_log(command, id, "a cursor has at most 64 x 64 pixels");
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	ret = gpu_pixels_get(
-		device, resource, &rect, PIXMAN_a8r8g8b8, &device->cursor_staging, &pixels);
+		device, &framebuffer, &rect, PIXMAN_a8r8g8b8, &device->cursor_staging, &pixels);
 	if (ret < 0)
 		return gpu_response_from_errno(ret);
 	for (uint32_t y = 0; y < rect.height; y++)

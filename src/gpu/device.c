@@ -35,6 +35,7 @@ struct gpu_device *gpu_device_create(struct renderer *renderer, struct guest_mem
 	device->resources = g_hash_table_new(g_direct_hash, g_direct_equal);
 	device->contexts = g_hash_table_new(g_direct_hash, g_direct_equal);
 	device->fences = gpu_fences_create(device, context);
+	device->mappings = gpu_mappings_create();
 	renderer->events = &renderer_events;
 	renderer->events_opaque = device;
 	return device;
@@ -47,9 +48,10 @@ void gpu_device_destroy(struct gpu_device *device)
 	gpu_device_reset(device);
 	device->renderer->ops->destroy(device->renderer);
 	gpu_fences_destroy(device->fences);
+	gpu_mappings_destroy(device->mappings);
 	for (unsigned int i = 0; i < GPU_SCANOUT_COUNT; i++)
-		gpu_pixel_buffer_finish(&device->scanouts[i].staging);
-	gpu_pixel_buffer_finish(&device->cursor_staging);
+		gpu_pixel_buffer_finish(device, &device->scanouts[i].staging);
+	gpu_pixel_buffer_finish(device, &device->cursor_staging);
 	g_free(device->submit_buf);
 	g_hash_table_destroy(device->resources);
 	g_hash_table_destroy(device->contexts);
@@ -63,10 +65,19 @@ void gpu_device_set_events(
 	device->events_opaque = opaque;
 }
 
+void gpu_device_set_shmem(
+	struct gpu_device *device, const struct gpu_shmem_ops *ops, void *opaque, uint64_t len)
+{
+	device->shmem_ops = ops;
+	device->shmem_opaque = opaque;
+	device->shmem_len = len;
+}
+
 uint64_t gpu_device_get_features(const struct renderer *renderer)
 {
-	uint64_t features =
-		UINT64_C(1) << VIRTIO_GPU_F_EDID | UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_UUID;
+	uint64_t features = UINT64_C(1) << VIRTIO_GPU_F_EDID |
+			    UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_UUID |
+			    UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_BLOB;
 
 	if (renderer->has_3d)
 		features |= UINT64_C(1) << VIRTIO_GPU_F_VIRGL |
@@ -74,11 +85,12 @@ uint64_t gpu_device_get_features(const struct renderer *renderer)
 	return features;
 }
 
-void gpu_device_get_config(const struct gpu_device *device, struct virtio_gpu_config *config)
+void gpu_device_get_config(const struct gpu_device *device, struct gpu_config *config)
 {
-	*config = (struct virtio_gpu_config){
+	*config = (struct gpu_config){
 		.num_scanouts = htole32(device->scanout_count),
 		.num_capsets = htole32(device->renderer->capset_count),
+		.blob_alignment = htole32((uint32_t)gpu_page_size()),
 	};
 }
 
@@ -95,6 +107,9 @@ static void cancel_parked(struct gpu_device *device)
 	if (parked == NULL && device->reshow_requests == 0)
 		return;
 	device->display->ops->cancel(device->display);
+	gpu_mapping_cancel(device);
+	if (parked != NULL)
+		gpu_fences_forget(device->fences, parked);
 	device->parked = NULL;
 	device->reshow_requests = 0;
 	if (parked != NULL)
@@ -165,49 +180,33 @@ void gpu_device_reset(struct gpu_device *device)
 	gpu_resource_destroy_all(device);
 }
 
-static void detach(struct gpu_device *device, struct gpu_tracked_resource *resource)
+/* A flush may be sending straight out of the guest's pages: let the display copy what is left. */
+static void finish_flush(struct gpu_device *device)
 {
-	if (resource->base.iov != NULL && device->renderer->ops->detach_backing != NULL)
-		device->renderer->ops->detach_backing(device->renderer, &resource->base);
-	g_clear_pointer(&resource->base.iov, g_free);
-	resource->base.iov_count = 0;
-	resource->base.backing_len = 0;
+	struct gpu_command *parked = device->parked;
+
+	if (parked == NULL || parked->type->type != VIRTIO_GPU_CMD_RESOURCE_FLUSH)
+		return;
+	/* It waits for the renderer, and has sent nothing yet. */
+	if (parked->go_on != NULL)
+		return;
+	device->display->ops->cancel(device->display);
+	device->parked = NULL;
+	gpu_command_finish(parked, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
 void gpu_device_memory_changing(struct gpu_device *device)
 {
-	GHashTableIter iter;
-	gpointer resource;
-
-	g_hash_table_iter_init(&iter, device->resources);
-	while (g_hash_table_iter_next(&iter, NULL, &resource))
-		detach(device, resource);
-}
-
-static void attach(struct gpu_device *device, struct gpu_tracked_resource *resource)
-{
-	struct gpu_resource *base = &resource->base;
-	int ret;
-
-	if (resource->backing.entries == NULL)
-		return;
-	ret = gpu_backing_resolve(&resource->backing, device->memory, &base->iov, &base->iov_count);
-	if (ret == 0) {
-		base->backing_len = resource->backing.len;
-		if (device->renderer->ops->attach_backing != NULL)
-			ret = device->renderer->ops->attach_backing(device->renderer, base);
+	finish_flush(device);
+	if (device->reshow_requests > 0) {
+		device->display->ops->cancel(device->display);
+		device->reshow_requests = 0;
 	}
-	if (ret < 0)
-		log_peer("resource %u lost its backing when the memory table changed: %s", base->id,
-			g_strerror(-ret));
+	gpu_resource_release_memory(device);
 }
 
 void gpu_device_memory_changed(struct gpu_device *device)
 {
-	GHashTableIter iter;
-	gpointer resource;
-
-	g_hash_table_iter_init(&iter, device->resources);
-	while (g_hash_table_iter_next(&iter, NULL, &resource))
-		attach(device, resource);
+	gpu_resource_resolve_memory(device);
+	gpu_scanout_memory_changed(device);
 }

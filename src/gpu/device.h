@@ -48,6 +48,29 @@ struct gpu_request {
 	size_t in_len;
 };
 
+/**
+ * gpu_shmem_done_fn - The front-end carried a request out
+ * @error: 0, or a negative errno: it refused, or is gone
+ */
+typedef void (*gpu_shmem_done_fn)(void *opaque, int error);
+
+/**
+ * struct gpu_shmem_ops - The shared memory region VIRTIO_GPU_SHM_ID_HOST_VISIBLE
+ *
+ * Requests are carried out in the order of the calls. A hook that returns 0 calls @done later,
+ * once, from the main loop, or never after the device was destroyed. Offsets and lengths are
+ * multiples of the page size.
+ */
+struct gpu_shmem_ops {
+	/** Map @len bytes of @blob (its descriptor is borrowed) at @offset of the region. */
+	int (*map)(void *opaque, uint64_t offset, uint64_t len, const struct renderer_blob *blob,
+		gpu_shmem_done_fn done, void *done_opaque);
+
+	/** Unmap what was mapped at exactly this place. */
+	int (*unmap)(void *opaque, uint64_t offset, uint64_t len, gpu_shmem_done_fn done,
+		void *done_opaque);
+};
+
 /** struct gpu_device_events - Calls upward */
 struct gpu_device_events {
 	/**
@@ -76,6 +99,14 @@ void gpu_device_set_events(
 	struct gpu_device *device, const struct gpu_device_events *events, void *opaque);
 
 /**
+ * gpu_device_set_shmem() - Where blobs can be mapped; before the first request
+ * @ops: borrowed
+ * @len: size of the region, bytes
+ */
+void gpu_device_set_shmem(
+	struct gpu_device *device, const struct gpu_shmem_ops *ops, void *opaque, uint64_t len);
+
+/**
  * gpu_device_set_display() - Show scanouts here from now on
  * @display: borrowed until replaced; NULL only before destruction
  *
@@ -90,8 +121,26 @@ void gpu_device_display_ready(struct gpu_device *device);
 /** gpu_device_get_features() - The VIRTIO_GPU_F_* bits that a device with this renderer offers. */
 uint64_t gpu_device_get_features(const struct renderer *renderer);
 
-/** gpu_device_get_config() - Fill in struct virtio_gpu_config, little-endian. */
-void gpu_device_get_config(const struct gpu_device *device, struct virtio_gpu_config *config);
+#ifndef VIRTIO_GPU_F_BLOB_ALIGNMENT
+#define VIRTIO_GPU_F_BLOB_ALIGNMENT 5
+#endif
+
+/**
+ * struct gpu_config - The configuration space, little-endian
+ *
+ * struct virtio_gpu_config as the newest header has it. A front-end's own idea of it may end
+ * before @blob_alignment; then VIRTIO_GPU_F_BLOB_ALIGNMENT must not be offered.
+ */
+struct gpu_config {
+	uint32_t events_read;
+	uint32_t events_clear;
+	uint32_t num_scanouts;
+	uint32_t num_capsets;
+	uint32_t blob_alignment; /* bytes */
+};
+
+/** gpu_device_get_config() - Fill in the configuration space. */
+void gpu_device_get_config(const struct gpu_device *device, struct gpu_config *config);
 
 /**
  * gpu_device_set_scanout_count() - Outputs of the configuration space

@@ -14,6 +14,9 @@
  * ready; the main loop takes the list and answers every command up to seqno. Answers of different
  * timelines overtake each other; on one timeline they do not. A timeline exists while something
  * waits on it.
+ *
+ * A command may also wait before it is carried out, with gpu_fences_wait(): it is parked then, and
+ * goes on rather than being answered.
  */
 #include "gpu/fence.h"
 
@@ -75,6 +78,18 @@ static struct gpu_command *timeline_pop(struct timeline *timeline)
 	return link != NULL ? link->data : NULL;
 }
 
+/* The timeline has reached @command. */
+static void reach(struct gpu_command *command)
+{
+	void (*go_on)(struct gpu_command * command) = command->go_on;
+
+	command->go_on = NULL;
+	if (go_on != NULL)
+		go_on(command);
+	else
+		gpu_command_answer(command);
+}
+
 static void timeline_finish(struct timeline *timeline)
 {
 	struct gpu_command *command;
@@ -87,22 +102,23 @@ static void timeline_finish(struct timeline *timeline)
 static bool retire(struct gpu_fences *fences, const struct renderer_fence *fence)
 {
 	uint64_t key = timeline_key(fence->has_ring, fence->ctx_id, fence->ring_idx);
-	struct timeline *timeline = g_hash_table_lookup(fences->timelines, &key);
+	struct timeline *timeline;
 	bool any = false;
 
-	if (timeline == NULL)
-		return false;
-	while (!g_queue_is_empty(&timeline->waiting)) {
+	/* What goes on may come back to the timeline, or empty and end it. */
+	while ((timeline = g_hash_table_lookup(fences->timelines, &key)) != NULL) {
 		struct gpu_command *command = g_queue_peek_head(&timeline->waiting);
 
-		if (command->seqno > fence->seqno)
+		if (command != NULL && command->seqno > fence->seqno)
 			break;
+		if (command == NULL) {
+			g_hash_table_remove(fences->timelines, &key);
+			break;
+		}
 		timeline_pop(timeline);
-		gpu_command_answer(command);
+		reach(command);
 		any = true;
 	}
-	if (g_queue_is_empty(&timeline->waiting))
-		g_hash_table_remove(fences->timelines, &key);
 	return any;
 }
 
@@ -171,29 +187,67 @@ static int fence_for(
 	return 0;
 }
 
-int gpu_fences_add(struct gpu_fences *fences, struct gpu_command *command)
+static void timeline_remove(
+	struct gpu_fences *fences, struct timeline *timeline, struct gpu_command *command)
+{
+	g_queue_unlink(&timeline->waiting, &command->link);
+	if (g_queue_is_empty(&timeline->waiting))
+		g_hash_table_remove(fences->timelines, &timeline->key);
+}
+
+/* Return: 0 when @command waits for @fence, or the renderer's error. */
+static int wait_for(
+	struct gpu_fences *fences, struct gpu_command *command, const struct renderer_fence *fence)
 {
 	struct renderer *renderer = fences->device->renderer;
-	struct renderer_fence fence;
-	struct timeline *timeline;
+	struct timeline *timeline =
+		timeline_get(fences, timeline_key(fence->has_ring, fence->ctx_id, fence->ring_idx));
 	int ret;
 
-	if (renderer->ops->create_fence == NULL)
-		return 1;
-	ret = fence_for(fences, command, &fence);
-	if (ret < 0)
-		return ret;
-	timeline = timeline_get(fences, timeline_key(fence.has_ring, fence.ctx_id, fence.ring_idx));
-	command->seqno = fence.seqno;
+	command->seqno = fence->seqno;
 	command->link.data = command;
 	g_queue_push_tail_link(&timeline->waiting, &command->link);
-	ret = renderer->ops->create_fence(renderer, &fence);
-	if (ret < 0) {
-		g_queue_unlink(&timeline->waiting, &command->link);
-		if (g_queue_is_empty(&timeline->waiting))
-			g_hash_table_remove(fences->timelines, &timeline->key);
-	}
+	ret = renderer->ops->create_fence(renderer, fence);
+	if (ret < 0)
+		timeline_remove(fences, timeline, command);
 	return ret < 0 ? ret : 0;
+}
+
+int gpu_fences_add(struct gpu_fences *fences, struct gpu_command *command)
+{
+	struct renderer_fence fence;
+	int ret;
+
+	if (fences->device->renderer->ops->create_fence == NULL)
+		return 1;
+	ret = fence_for(fences, command, &fence);
+	return ret < 0 ? ret : wait_for(fences, command, &fence);
+}
+
+int gpu_fences_wait(struct gpu_fences *fences, struct gpu_command *command,
+	void (*go_on)(struct gpu_command *command))
+{
+	struct renderer_fence fence = {0};
+	int ret;
+
+	if (fences->device->renderer->ops->create_fence == NULL)
+		return 1;
+	fence.seqno = ++fences->last_seqno;
+	command->go_on = go_on;
+	ret = wait_for(fences, command, &fence);
+	if (ret < 0)
+		command->go_on = NULL;
+	return ret;
+}
+
+void gpu_fences_forget(struct gpu_fences *fences, struct gpu_command *command)
+{
+	const uint64_t key = GLOBAL_TIMELINE;
+
+	if (command->go_on == NULL)
+		return;
+	command->go_on = NULL;
+	timeline_remove(fences, g_hash_table_lookup(fences->timelines, &key), command);
 }
 
 void gpu_fences_signal(struct gpu_fences *fences, const struct renderer_fence *fence)

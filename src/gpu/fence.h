@@ -26,6 +26,19 @@ void gpu_fences_destroy(struct gpu_fences *fences);
  */
 int gpu_fences_add(struct gpu_fences *fences, struct gpu_command *command);
 
+/**
+ * gpu_fences_wait() - Let a command go on when all that was submitted so far is done
+ * @command: parked; on the global timeline on success
+ * @go_on: called from the main loop, unless gpu_fences_forget() comes before
+ *
+ * Return: 0 when it waits; a negative errno, or 1 when it need not wait: go on now.
+ */
+int gpu_fences_wait(struct gpu_fences *fences, struct gpu_command *command,
+	void (*go_on)(struct gpu_command *command));
+
+/** gpu_fences_forget() - End gpu_fences_wait(), where the command is waiting. */
+void gpu_fences_forget(struct gpu_fences *fences, struct gpu_command *command);
+
 /** gpu_fences_signal() - A renderer's fence signalled; any thread, any lock held. */
 void gpu_fences_signal(struct gpu_fences *fences, const struct renderer_fence *fence);
 

@@ -12,15 +12,20 @@
  *	memory; or, for 3D resources only, a number of virglrenderer's, whose first numbers are
  *	the same
  * @pixman: the same, named by the bits of a word of this machine
+ * @fourcc: DRM_FORMAT_*; 0 where @is_2d is false
  * @bytes_per_pixel: 4, but for some of the 3D ones
- * @is_2d: may be used with RESOURCE_CREATE_2D
+ * @is_2d: may be used with RESOURCE_CREATE_2D and SET_SCANOUT_BLOB
  */
 struct gpu_format {
 	uint32_t id;
 	pixman_format_code_t pixman;
+	uint32_t fourcc;
 	uint8_t bytes_per_pixel;
 	bool is_2d;
 };
+
+/** Largest side of a picture: pixman, which converts them, has 16 bits for a coordinate. */
+#define GPU_MAX_2D_SIZE 32767
 
 /** Bytes of a pixel in all formats of RESOURCE_CREATE_2D. */
 #define GPU_2D_BYTES_PER_PIXEL 4

@@ -9,6 +9,7 @@
 #include "gpu/command.h"
 #include "gpu/device.h"
 #include "gpu/fence.h"
+#include "gpu/mapping.h"
 #include "gpu/pixels.h"
 
 #include <endian.h>
@@ -26,6 +27,12 @@ typedef uint32_t gpu_scanout_mask;
  * @host_len: bytes counted against max_hostmem for the image
  * @scanouts: where it is shown
  * @has_uuid: RESOURCE_ASSIGN_UUID was done
+ * @is_renderers: the renderer has a side of it; false only for a guest blob in a mode without blobs
+ * @mapping: where the guest sees it in the shared memory region, or NULL
+ * @mapping_was_dropped: it was mapped until its context ended; the driver, which unmaps it later,
+ *	is not told that this came first
+ * @blob_hva, @blob_hva_len: our mapping of a host blob's memory, or NULL; made when first shown
+ * @udmabuf_fd: a guest blob's pages as a dma-buf, or -1; made when first shown
  */
 struct gpu_tracked_resource {
 	struct gpu_resource base;
@@ -34,6 +41,12 @@ struct gpu_tracked_resource {
 	gpu_scanout_mask scanouts;
 	bool has_uuid;
 	uint8_t uuid[16];
+	bool is_renderers;
+	struct gpu_mapping *mapping;
+	bool mapping_was_dropped;
+	void *blob_hva;
+	size_t blob_hva_len;
+	int udmabuf_fd;
 };
 
 /**
@@ -48,14 +61,14 @@ struct gpu_context {
 
 /**
  * struct gpu_scanout - An output
- * @resource: what it shows, or NULL
+ * @framebuffer: what it shows; its resource is NULL for nothing
  * @rect: which part of it
  * @shown_width, @shown_height: what the display was last told; 0 when nothing or a dma-buf
  * @is_dmabuf: the display reads a dma-buf of the resource
  * @staging: pixels of one flush, when the image cannot be sent as it is
  */
 struct gpu_scanout {
-	struct gpu_tracked_resource *resource;
+	struct gpu_framebuffer framebuffer;
 	struct gpu_rect rect;
 	uint32_t shown_width;
 	uint32_t shown_height;
@@ -78,6 +91,10 @@ struct gpu_device {
 	uint64_t hostmem_used;
 	struct gpu_scanout scanouts[GPU_SCANOUT_COUNT];
 	struct gpu_fences *fences;
+	struct gpu_mappings *mappings;
+	const struct gpu_shmem_ops *shmem_ops; /* NULL: no shared memory region */
+	void *shmem_opaque;
+	uint64_t shmem_len;
 	struct gpu_pixel_buffer cursor_staging;
 	void *submit_buf; /* kept from command to command */
 	size_t submit_room;
@@ -89,6 +106,19 @@ struct gpu_device {
 };
 
 /* resource.c */
+/**
+ * gpu_resource_add() - Make a resource and enter it into the table
+ * @prepared: what it is to be; copied
+ * @backing: of a blob, NULL for none; taken, also on failure
+ * @host_len: host memory that it will take, bytes
+ *
+ * Return: VIRTIO_GPU_RESP_OK_NODATA, or why not.
+ */
+uint32_t gpu_resource_add(struct gpu_device *device, struct gpu_command *command,
+	const struct gpu_resource *prepared, struct gpu_backing *backing, uint64_t host_len);
+/** gpu_resource_check_new() - Can a new resource have this id? Return: 0 or a response code. */
+uint32_t gpu_resource_check_new(
+	struct gpu_device *device, struct gpu_command *command, uint32_t id);
 struct gpu_tracked_resource *gpu_resource_find(struct gpu_device *device, uint32_t id);
 void gpu_resource_destroy_all(struct gpu_device *device);
 uint32_t gpu_handle_resource_create_2d(struct gpu_device *device, struct gpu_command *command);
@@ -98,9 +128,38 @@ uint32_t gpu_handle_resource_attach_backing(struct gpu_device *device, struct gp
 uint32_t gpu_handle_resource_detach_backing(struct gpu_device *device, struct gpu_command *command);
 uint32_t gpu_handle_resource_assign_uuid(struct gpu_device *device, struct gpu_command *command);
 
+/** gpu_resource_release_memory() - Let go of all guest memory; the lists are kept. */
+void gpu_resource_release_memory(struct gpu_device *device);
+/** gpu_resource_resolve_memory() - Resolve all lists again. */
+void gpu_resource_resolve_memory(struct gpu_device *device);
+
 /** gpu_hostmem_charge() - Count @len bytes. Return: 0 or -ENOMEM beyond the limit. */
 int gpu_hostmem_charge(struct gpu_device *device, uint64_t len);
 void gpu_hostmem_release(struct gpu_device *device, uint64_t len);
+
+/* blob.c */
+uint32_t gpu_handle_resource_create_blob(struct gpu_device *device, struct gpu_command *command);
+/**
+ * gpu_blob_export() - A host blob's memory as a descriptor that can be mapped
+ *
+ * Return: 0; -ENOTSUP where it has none; the renderer's error.
+ */
+int gpu_blob_export(struct gpu_device *device, struct gpu_tracked_resource *resource,
+	struct renderer_blob *ret_blob);
+/** gpu_blob_memory() - A blob's memory in one piece, or NULL where it is not. Borrowed. */
+const uint8_t *gpu_blob_memory(struct gpu_device *device, struct gpu_tracked_resource *resource);
+/** gpu_blob_read_rect() - Copy a rectangle out of scattered guest pages. Return: 0 or -EFAULT. */
+int gpu_blob_read_rect(const struct gpu_framebuffer *framebuffer, const struct gpu_rect *rect,
+	void *dst, size_t stride);
+/** gpu_blob_export_dmabuf() - As the renderer's hook, for a blob. */
+int gpu_blob_export_dmabuf(struct gpu_device *device, const struct gpu_framebuffer *framebuffer,
+	struct renderer_dmabuf *ret_dmabuf);
+/** gpu_page_size() - Of this host, bytes. */
+uint64_t gpu_page_size(void);
+/** gpu_page_align() - The next multiple; @len is below max_hostmem, so it does not wrap. */
+uint64_t gpu_page_align(uint64_t len);
+/** gpu_blob_release() - Give back what the three above made of a blob. */
+void gpu_blob_release(struct gpu_tracked_resource *resource);
 
 /* transfer.c */
 uint32_t gpu_handle_transfer_to_host_2d(struct gpu_device *device, struct gpu_command *command);
@@ -133,9 +192,25 @@ bool gpu_rect_intersect(
 void gpu_scanout_disable(struct gpu_device *device, uint32_t scanout_id);
 /** gpu_scanout_reshow() - Tell a new display what is shown. */
 void gpu_scanout_reshow(struct gpu_device *device);
+/** gpu_scanout_memory_changed() - Hand out dma-bufs of guest pages again, after the resolution. */
+void gpu_scanout_memory_changed(struct gpu_device *device);
 void gpu_scanout_disable_all(struct gpu_device *device);
+/**
+ * gpu_scanout_find() - The resource of a SET_SCANOUT
+ * @ret_resource: NULL for resource 0: show nothing
+ *
+ * Return: 0, or a response code where the scanout or the resource does not exist.
+ */
+uint32_t gpu_scanout_find(struct gpu_device *device, struct gpu_command *command,
+	uint32_t scanout_id, uint32_t resource_id, struct gpu_tracked_resource **ret_resource);
+/** gpu_scanout_set() - Show @rect of @framebuffer; both were checked. */
+void gpu_scanout_set(struct gpu_device *device, uint32_t scanout_id,
+	const struct gpu_framebuffer *framebuffer, const struct gpu_rect *rect);
 uint32_t gpu_handle_set_scanout(struct gpu_device *device, struct gpu_command *command);
 uint32_t gpu_handle_resource_flush(struct gpu_device *device, struct gpu_command *command);
+
+/* scanout_blob.c */
+uint32_t gpu_handle_set_scanout_blob(struct gpu_device *device, struct gpu_command *command);
 
 /* cursor.c */
 uint32_t gpu_handle_update_cursor(struct gpu_device *device, struct gpu_command *command);

@@ -149,10 +149,12 @@ enum renderer_handle_type {
 /**
  * struct renderer_blob - A blob's memory as a descriptor
  * @fd: owned by the caller of export_blob()
+ * @fd_offset: where the blob begins in the file, bytes; a multiple of the page size
  * @map_info: VIRTIO_GPU_MAP_CACHE_*
  */
 struct renderer_blob {
 	int fd;
+	uint64_t fd_offset;
 	enum renderer_handle_type type;
 	uint32_t map_info;
 };

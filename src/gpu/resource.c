@@ -7,12 +7,10 @@
 #include "gpu/format.h"
 #include "gpu/internal.h"
 #include "util/checked.h"
+#include "util/log.h"
 
 #include <errno.h>
 #include <sys/random.h>
-
-/* pixman, which converts and scales every image, has 16 bits for a coordinate. */
-#define MAX_2D_SIZE 32767
 
 struct gpu_tracked_resource *gpu_resource_find(struct gpu_device *device, uint32_t id)
 {
@@ -32,17 +30,75 @@ void gpu_hostmem_release(struct gpu_device *device, uint64_t len)
 	device->hostmem_used -= len;
 }
 
-static void detach_backing(struct gpu_device *device, struct gpu_tracked_resource *resource)
+/* Lets go of the guest's pages; the list of them is kept. */
+static void release_pages(struct gpu_device *device, struct gpu_tracked_resource *resource)
+{
+	struct gpu_resource *base = &resource->base;
+
+	if (base->iov != NULL && resource->is_renderers &&
+		device->renderer->ops->detach_backing != NULL)
+		device->renderer->ops->detach_backing(device->renderer, base);
+	g_clear_pointer(&base->iov, g_free);
+	base->iov_count = 0;
+	base->backing_len = 0;
+}
+
+/* Finds the pages of @backing and hands them to the renderer. */
+static int resolve_pages(struct gpu_device *device, struct gpu_tracked_resource *resource,
+	const struct gpu_backing *backing)
 {
 	struct renderer *renderer = device->renderer;
+	struct gpu_resource *base = &resource->base;
+	int ret = gpu_backing_resolve(backing, device->memory, &base->iov, &base->iov_count);
 
+	if (ret < 0)
+		return ret;
+	base->backing_len = backing->len;
+	if (resource->is_renderers && renderer->ops->attach_backing != NULL)
+		ret = renderer->ops->attach_backing(renderer, base);
+	if (ret < 0) {
+		g_clear_pointer(&base->iov, g_free);
+		base->iov_count = 0;
+		base->backing_len = 0;
+	}
+	return ret;
+}
+
+void gpu_resource_release_memory(struct gpu_device *device)
+{
+	GHashTableIter iter;
+	gpointer resource;
+
+	g_hash_table_iter_init(&iter, device->resources);
+	while (g_hash_table_iter_next(&iter, NULL, &resource)) {
+		release_pages(device, resource);
+		gpu_blob_release(resource);
+	}
+}
+
+void gpu_resource_resolve_memory(struct gpu_device *device)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, device->resources);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct gpu_tracked_resource *resource = value;
+		int ret = 0;
+
+		if (resource->backing.entries != NULL)
+			ret = resolve_pages(device, resource, &resource->backing);
+		if (ret < 0)
+			log_peer("resource %u lost its pages when the memory table changed: %s",
+				resource->base.id, g_strerror(-ret));
+	}
+}
+
+static void detach_backing(struct gpu_device *device, struct gpu_tracked_resource *resource)
+{
 	if (resource->backing.entries == NULL)
 		return;
-	if (resource->base.iov != NULL && renderer->ops->detach_backing != NULL)
-		renderer->ops->detach_backing(renderer, &resource->base);
-	g_clear_pointer(&resource->base.iov, g_free);
-	resource->base.iov_count = 0;
-	resource->base.backing_len = 0;
+	release_pages(device, resource);
 	gpu_hostmem_release(device, gpu_backing_cost(resource->backing.count));
 	gpu_backing_finish(&resource->backing);
 }
@@ -54,9 +110,11 @@ static void resource_destroy(struct gpu_device *device, struct gpu_tracked_resou
 	for (uint32_t i = 0; i < GPU_SCANOUT_COUNT; i++)
 		if (resource->scanouts & 1u << i)
 			gpu_scanout_disable(device, i);
+	gpu_mapping_drop(device, resource);
+	gpu_blob_release(resource);
 	detach_backing(device, resource);
 	gpu_context_forget_resource(device, resource);
-	if (renderer->ops->resource_destroy != NULL)
+	if (resource->is_renderers && renderer->ops->resource_destroy != NULL)
 		renderer->ops->resource_destroy(renderer, &resource->base);
 	gpu_hostmem_release(device, resource->host_len);
 	g_hash_table_remove(device->resources, GUINT_TO_POINTER(resource->base.id));
@@ -71,8 +129,7 @@ void gpu_resource_destroy_all(struct gpu_device *device)
 		resource_destroy(device, link->data);
 }
 
-/* Can a new resource have this id? Return: 0 or a response code. */
-static uint32_t check_new(struct gpu_device *device, struct gpu_command *command, uint32_t id)
+uint32_t gpu_resource_check_new(struct gpu_device *device, struct gpu_command *command, uint32_t id)
 {
 	if (id == 0 || gpu_resource_find(device, id) != NULL) {
 		gpu_command_log(command, id, "the id is 0 or in use");
@@ -85,27 +142,55 @@ static uint32_t check_new(struct gpu_device *device, struct gpu_command *command
 	return 0;
 }
 
-/* Makes the renderer's side of @prepared and enters a copy of it into the table. */
-static uint32_t create(struct gpu_device *device, struct gpu_command *command,
-	const struct gpu_resource *prepared, uint64_t host_len)
+/* Makes the renderer's side. Return: 0 or a negative errno. */
+static int create_renderers(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
 	struct renderer *renderer = device->renderer;
-	struct gpu_tracked_resource *resource;
+
+	resource->is_renderers = resource->base.kind != GPU_RESOURCE_BLOB || renderer->has_blob;
+	if (!resource->is_renderers || renderer->ops->resource_create == NULL)
+		return 0;
+	return renderer->ops->resource_create(renderer, &resource->base);
+}
+
+/* Everything that can fail in gpu_resource_add(). Return: 0 or a negative errno. */
+static int set_up(struct gpu_device *device, struct gpu_tracked_resource *resource)
+{
+	struct gpu_resource *base = &resource->base;
+	uint64_t cost = resource->host_len + gpu_backing_cost(resource->backing.count);
+	int ret = gpu_hostmem_charge(device, cost);
+
+	if (ret < 0)
+		return ret;
+	if (resource->backing.entries != NULL) {
+		ret = gpu_backing_resolve(
+			&resource->backing, device->memory, &base->iov, &base->iov_count);
+		base->backing_len = resource->backing.len;
+	}
+	if (ret == 0)
+		ret = create_renderers(device, resource);
+	if (ret < 0) {
+		g_clear_pointer(&base->iov, g_free);
+		gpu_hostmem_release(device, cost);
+	}
+	return ret;
+}
+
+uint32_t gpu_resource_add(struct gpu_device *device, struct gpu_command *command,
+	const struct gpu_resource *prepared, struct gpu_backing *backing, uint64_t host_len)
+{
+	struct gpu_tracked_resource *resource = g_new0(struct gpu_tracked_resource, 1);
 	int ret;
 
-	if (gpu_hostmem_charge(device, host_len) < 0) {
-		gpu_command_log(command, prepared->id, "beyond --max-hostmem");
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	}
-	resource = g_new0(struct gpu_tracked_resource, 1);
 	resource->base = *prepared;
 	resource->host_len = host_len;
-	ret = renderer->ops->resource_create != NULL
-		      ? renderer->ops->resource_create(renderer, &resource->base)
-		      : 0;
+	resource->udmabuf_fd = -1;
+	if (backing != NULL)
+		resource->backing = *backing;
+	ret = set_up(device, resource);
 	if (ret < 0) {
 		gpu_command_log(command, prepared->id, g_strerror(-ret));
-		gpu_hostmem_release(device, host_len);
+		gpu_backing_finish(&resource->backing);
 		g_free(resource);
 		return gpu_response_from_errno(ret);
 	}
@@ -123,17 +208,17 @@ uint32_t gpu_handle_resource_create_2d(struct gpu_device *device, struct gpu_com
 		.width = le32toh(args->width),
 		.height = le32toh(args->height),
 	};
-	uint32_t error = check_new(device, command, resource.id);
+	uint32_t error = gpu_resource_check_new(device, command, resource.id);
 
 	if (error != 0)
 		return error;
 	if (gpu_format_find_2d(resource.format) == NULL || resource.width == 0 ||
-		resource.height == 0 || resource.width > MAX_2D_SIZE ||
-		resource.height > MAX_2D_SIZE) {
+		resource.height == 0 || resource.width > GPU_MAX_2D_SIZE ||
+		resource.height > GPU_MAX_2D_SIZE) {
 		gpu_command_log(command, resource.id, "the format or the size is not possible");
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
-	return create(device, command, &resource,
+	return gpu_resource_add(device, command, &resource, NULL,
 		(uint64_t)resource.width * resource.height * GPU_2D_BYTES_PER_PIXEL);
 }
 
@@ -172,7 +257,7 @@ uint32_t gpu_handle_resource_create_3d(struct gpu_device *device, struct gpu_com
 				.flags = le32toh(args->flags),
 			},
 	};
-	uint32_t error = check_new(device, command, resource.id);
+	uint32_t error = gpu_resource_check_new(device, command, resource.id);
 	uint64_t host_len;
 
 	if (error != 0)
@@ -181,7 +266,7 @@ uint32_t gpu_handle_resource_create_3d(struct gpu_device *device, struct gpu_com
 		gpu_command_log(command, resource.id, "the size is not possible");
 		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 	}
-	return create(device, command, &resource, host_len);
+	return gpu_resource_add(device, command, &resource, NULL, host_len);
 }
 
 uint32_t gpu_handle_resource_unref(struct gpu_device *device, struct gpu_command *command)
@@ -197,34 +282,21 @@ uint32_t gpu_handle_resource_unref(struct gpu_device *device, struct gpu_command
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-/* Resolves @backing and hands it to the renderer. On success it belongs to @resource. */
+/* On success @backing belongs to @resource. */
 static int attach_backing(struct gpu_device *device, struct gpu_tracked_resource *resource,
 	const struct gpu_backing *backing)
 {
-	struct renderer *renderer = device->renderer;
-	struct gpu_resource *base = &resource->base;
 	int ret = gpu_hostmem_charge(device, gpu_backing_cost(backing->count));
 
 	if (ret < 0)
 		return ret;
-	ret = gpu_backing_resolve(backing, device->memory, &base->iov, &base->iov_count);
-	if (ret < 0)
-		goto err_release;
-	base->backing_len = backing->len;
-	if (renderer->ops->attach_backing != NULL)
-		ret = renderer->ops->attach_backing(renderer, base);
-	if (ret < 0)
-		goto err_iov;
+	ret = resolve_pages(device, resource, backing);
+	if (ret < 0) {
+		gpu_hostmem_release(device, gpu_backing_cost(backing->count));
+		return ret;
+	}
 	resource->backing = *backing;
 	return 0;
-
-err_iov:
-	g_clear_pointer(&base->iov, g_free);
-	base->iov_count = 0;
-	base->backing_len = 0;
-err_release:
-	gpu_hostmem_release(device, gpu_backing_cost(backing->count));
-	return ret;
 }
 
 uint32_t gpu_handle_resource_attach_backing(struct gpu_device *device, struct gpu_command *command)
@@ -238,6 +310,10 @@ uint32_t gpu_handle_resource_attach_backing(struct gpu_device *device, struct gp
 	if (resource == NULL) {
 		gpu_command_log(command, id, "there is no such resource");
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	}
+	if (resource->base.kind == GPU_RESOURCE_BLOB) {
+		gpu_command_log(command, id, "a blob has its pages for life");
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	if (resource->backing.entries != NULL) {
 		gpu_command_log(command, id, "it has backing already");
@@ -263,6 +339,10 @@ uint32_t gpu_handle_resource_detach_backing(struct gpu_device *device, struct gp
 	if (resource == NULL) {
 		gpu_command_log(command, id, "there is no such resource");
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	}
+	if (resource->base.kind == GPU_RESOURCE_BLOB) {
+		gpu_command_log(command, id, "a blob has its pages for life");
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	if (resource->backing.entries == NULL) {
 		gpu_command_log(command, id, "it has no backing");

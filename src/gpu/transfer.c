@@ -52,8 +52,13 @@ uint32_t gpu_handle_transfer_to_host_2d(struct gpu_device *device, struct gpu_co
 
 	if (error != 0)
 		return error;
-	if (resource->base.kind == GPU_RESOURCE_BLOB ||
-		!gpu_rect_is_inside(&rect, resource->base.width, resource->base.height)) {
+	/*
+	 * Nothing to move: a guest blob's pages are its image. Linux sends this for every dumb
+	 * buffer, which in a device without 3D is a guest blob, and reports an error as one.
+	 */
+	if (resource->base.kind == GPU_RESOURCE_BLOB)
+		return VIRTIO_GPU_RESP_OK_NODATA;
+	if (!gpu_rect_is_inside(&rect, resource->base.width, resource->base.height)) {
 		gpu_command_log(command, id, "the rectangle is outside the resource");
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
@@ -103,6 +108,8 @@ static uint32_t transfer_3d(
 	error = find_backed(device, command, id, &resource);
 	if (error != 0)
 		return error;
+	if (!resource->is_renderers)
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	if (transfer_fn != NULL)
 		ret = transfer_fn(device->renderer, ctx_id, &resource->base, &transfer);
 	if (ret < 0)

@@ -19,6 +19,7 @@ enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_
  * @display: the front-end's, or NULL
  * @headless: what shows nothing while there is no other
  * @go_on: an idle source that goes on with the control queue, or NULL
+ * @is_told_of_resets: the front-end sends RESET_DEVICE
  * @exit_status: what session_run() returns
  */
 struct session {
@@ -30,6 +31,7 @@ struct session {
 	struct display *display;
 	struct display *headless;
 	GSource *go_on;
+	bool is_told_of_resets;
 	int exit_status;
 };
 

@@ -70,11 +70,14 @@ static void get_config(void *opaque, uint32_t offset, void *buf, uint32_t len)
 {
 	struct session *session = opaque;
 	uint8_t space[VHOST_MAX_CONFIG_LEN] = {0};
-	struct virtio_gpu_config config;
+	struct gpu_config config;
 
 	gpu_device_get_config(session->device, &config);
 	memcpy(space, &config, sizeof(config));
 	memcpy(buf, space + offset, len);
+	/* Its configuration space has the field: the driver may be told of it. */
+	if (offset + len >= sizeof(config))
+		vhost_add_features(session->vhost, UINT64_C(1) << VIRTIO_GPU_F_BLOB_ALIGNMENT);
 }
 
 static int set_config(void *opaque, uint32_t offset, const void *buf, uint32_t len)
@@ -86,14 +89,16 @@ static int set_config(void *opaque, uint32_t offset, const void *buf, uint32_t l
 static void set_display_socket(void *opaque, int fd)
 {
 	struct session *session = opaque;
+	struct display *display;
 
 	if (session->config->headless) {
 		log_info("headless: the front-end's display is not used");
 		fd_clear(&fd);
 		return;
 	}
-	set_display(
-		session, display_frontend_create(fd, &display_events, session, session->context));
+	display = display_frontend_create(fd, &display_events, session, session->context);
+	display->accepts_dmabuf &= session->config->use_dmabuf;
+	set_display(session, display);
 }
 
 static void memory_changing(void *opaque)
@@ -108,6 +113,20 @@ static void memory_changed(void *opaque)
 	struct session *session = opaque;
 
 	gpu_device_memory_changed(session->device);
+}
+
+/*
+ * QEMU before 8.2 does not say when the guest was reset: its driver then simply starts the control
+ * queue from the beginning, and makes resources with the same ids again.
+ */
+static void queue_started(void *opaque, unsigned int index, bool is_new)
+{
+	struct session *session = opaque;
+
+	/* Where the other queue runs on, it is only this queue that was reset (RING_RESET). */
+	if (index == SESSION_QUEUE_CONTROL && is_new && !session->is_told_of_resets &&
+		!virtq_is_started(vhost_get_queue(session->vhost, SESSION_QUEUE_CURSOR)))
+		gpu_device_reset(session->device);
 }
 
 static void queue_ready(void *opaque, unsigned int index)
@@ -127,6 +146,7 @@ static void reset(void *opaque)
 {
 	struct session *session = opaque;
 
+	session->is_told_of_resets = true;
 	gpu_device_reset(session->device);
 }
 
@@ -150,11 +170,39 @@ static const struct vhost_events vhost_events = {
 	.set_display_socket = set_display_socket,
 	.memory_changing = memory_changing,
 	.memory_changed = memory_changed,
+	.queue_started = queue_started,
 	.queue_ready = queue_ready,
 	.queue_stopping = queue_stopping,
 	.reset = reset,
 	.closed = closed,
 };
+
+static int shmem_map(void *opaque, uint64_t offset, uint64_t len, const struct renderer_blob *blob,
+	gpu_shmem_done_fn done, void *done_opaque)
+{
+	struct session *session = opaque;
+	const struct vhost_shmem_range range = {
+		.shmid = VIRTIO_GPU_SHM_ID_HOST_VISIBLE,
+		.shm_offset = offset,
+		.fd_offset = blob->fd_offset,
+		.len = len,
+		.writable = true,
+	};
+
+	return vhost_shmem_map(session->vhost, &range, blob->fd, done, done_opaque);
+}
+
+static int shmem_unmap(
+	void *opaque, uint64_t offset, uint64_t len, gpu_shmem_done_fn done, void *done_opaque)
+{
+	struct session *session = opaque;
+	const struct vhost_shmem_range range = {
+		.shmid = VIRTIO_GPU_SHM_ID_HOST_VISIBLE, .shm_offset = offset, .len = len};
+
+	return vhost_shmem_unmap(session->vhost, &range, done, done_opaque);
+}
+
+static const struct gpu_shmem_ops shmem_ops = {.map = shmem_map, .unmap = shmem_unmap};
 
 static void resumed(void *opaque)
 {
@@ -191,6 +239,8 @@ static void connect_parts(struct session *session, struct renderer *renderer, in
 		.queue_count = SESSION_QUEUE_COUNT,
 		.max_queue_size = MAX_QUEUE_SIZE,
 		.features = gpu_device_get_features(renderer),
+		.has_shmem = session->config->hostmem > 0,
+		.shmem_sizes = {[VIRTIO_GPU_SHM_ID_HOST_VISIBLE] = session->config->hostmem},
 	};
 
 	session->headless =
@@ -199,6 +249,9 @@ static void connect_parts(struct session *session, struct renderer *renderer, in
 	session->device = gpu_device_create(renderer, vhost_get_memory(session->vhost),
 		&session->config->limits, session->context);
 	gpu_device_set_events(session->device, &device_events, session);
+	if (session->config->hostmem > 0)
+		gpu_device_set_shmem(
+			session->device, &shmem_ops, session, session->config->hostmem);
 	gpu_device_set_display(session->device, session->headless);
 }
 

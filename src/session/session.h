@@ -13,12 +13,16 @@
  * @renderer: for its create(); context is set by the session
  * @limits: what the guest may use at most
  * @headless: never show anything, even where the front-end offers a display socket
+ * @use_dmabuf: let the display show dma-bufs
+ * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
  */
 struct session_config {
 	const struct renderer_type *type;
 	struct renderer_options renderer;
 	struct gpu_limits limits;
 	bool headless;
+	bool use_dmabuf;
+	uint64_t hostmem;
 };
 
 /**

@@ -63,3 +63,13 @@ size_t iov_write(
 	}
 	return done;
 }
+
+size_t iov_cursor_read(struct iov_cursor *cursor, size_t offset, void *buf, size_t len)
+{
+	while (cursor->iov_count > 0 && offset - cursor->start >= cursor->iov->iov_len) {
+		cursor->start += cursor->iov->iov_len;
+		cursor->iov++;
+		cursor->iov_count--;
+	}
+	return iov_read(cursor->iov, cursor->iov_count, offset - cursor->start, buf, len);
+}

@@ -23,3 +23,24 @@ size_t iov_read(const struct iovec *iov, size_t iov_count, size_t offset, void *
 /** iov_write() - Copy into scattered memory; the mirror of iov_read(). */
 size_t iov_write(
 	const struct iovec *iov, size_t iov_count, size_t offset, const void *buf, size_t len);
+
+/**
+ * struct iov_cursor - A place in scattered memory, for reading on with offsets that only grow
+ *
+ * Each element is passed once, however many pieces are read.
+ */
+struct iov_cursor {
+	const struct iovec *iov;
+	size_t iov_count;
+	size_t start; /* offset of iov[0] in the whole, bytes */
+};
+
+static inline struct iov_cursor iov_cursor_init(const struct iovec *iov, size_t iov_count)
+{
+	return (struct iov_cursor){.iov = iov, .iov_count = iov_count};
+}
+
+/**
+ * iov_cursor_read() - As iov_read(); @offset, from the start of the whole, never goes back
+ */
+size_t iov_cursor_read(struct iov_cursor *cursor, size_t offset, void *buf, size_t len);

@@ -32,11 +32,13 @@ struct vhost_queue {
 /**
  * struct vhost_backend - The back-end channel
  * @is_open: @channel is initialised
+ * @answers_early: the front-end answers SHMEM_MAP before the memory is there
  * @pending: requests that wait for their answer, oldest first (struct shmem_request)
  */
 struct vhost_backend {
 	struct vhost_channel channel;
 	bool is_open;
+	bool answers_early;
 	GQueue pending;
 };
 

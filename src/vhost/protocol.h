@@ -55,6 +55,7 @@ enum vhost_request {
 /** Numbers of messages to the front-end, over the back-end channel. */
 enum vhost_backend_request {
 	VHOST_BACKEND_CONFIG_CHANGE_MSG = 2,
+	VHOST_BACKEND_SHARED_OBJECT_REMOVE = 7,
 	VHOST_BACKEND_SHMEM_MAP = 9,
 	VHOST_BACKEND_SHMEM_UNMAP = 10,
 };

@@ -36,9 +36,18 @@ static bool is_processed(const struct vhost_queue *queue)
 	return queue->enabled && !queue->lost && virtq_is_started(queue->vq);
 }
 
+/* Both wrap counters of a packed ring begin at 1 (virtio 1.3, section 2.8.1). */
+static bool is_at_first_index(const struct vhost_queue *queue)
+{
+	bool is_packed = queue->vhost->features & UINT64_C(1) << VIRTIO_F_RING_PACKED;
+
+	return virtq_get_base(queue->vq) == (is_packed ? UINT32_C(0x80008000) : 0);
+}
+
 /* Starts the ring, or finds a lost one again, if it may run. Return: is it processed now? */
 static bool queue_start(struct vhost_queue *queue)
 {
+	bool was_started = virtq_is_started(queue->vq);
 	int ret;
 
 	if (!queue->enabled || !queue->armed || !queue->has_size || !queue->has_addresses)
@@ -52,6 +61,9 @@ static bool queue_start(struct vhost_queue *queue)
 	}
 	queue->lost = false;
 	log_debug("queue %u runs", queue->index);
+	if (!was_started)
+		queue->vhost->events->queue_started(
+			queue->vhost->opaque, queue->index, is_at_first_index(queue));
 	return true;
 }
 

@@ -114,8 +114,8 @@ static void handle_closed(void *opaque, int error, const char *reason)
 {
 	struct vhost *vhost = opaque;
 
+	/* The back-end channel stays open, for what the session still has to unmap. */
 	vhost_queues_quiet(vhost);
-	vhost_backend_close(vhost);
 	vhost->events->closed(vhost->opaque, error, reason);
 }
 
@@ -138,6 +138,11 @@ struct vhost *vhost_create(int fd, const struct vhost_device *device,
 	vhost_backend_init(vhost);
 	vhost_channel_init(&vhost->channel, fd, false, &channel_events, vhost, vhost->context);
 	return vhost;
+}
+
+void vhost_add_features(struct vhost *vhost, uint64_t features)
+{
+	vhost->device.features |= features;
 }
 
 void vhost_destroy(struct vhost *vhost)

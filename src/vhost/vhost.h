@@ -74,6 +74,12 @@ struct vhost_events {
 	void (*memory_changing)(void *opaque);
 	void (*memory_changed)(void *opaque);
 
+	/**
+	 * The queue was just started.
+	 * @is_new: at its very first index, as a driver does that begins anew
+	 */
+	void (*queue_started)(void *opaque, unsigned int index, bool is_new);
+
 	/** Chains may be waiting: a kick came, or the queue was just started or enabled. */
 	void (*queue_ready)(void *opaque, unsigned int index);
 
@@ -114,6 +120,9 @@ struct vhost *vhost_create(int fd, const struct vhost_device *device,
  */
 void vhost_destroy(struct vhost *vhost);
 
+/** vhost_add_features() - Offer more device features in the answers to come. */
+void vhost_add_features(struct vhost *vhost, uint64_t features);
+
 /** vhost_get_queue() - Borrow a queue; valid as long as the object. */
 struct virtq *vhost_get_queue(struct vhost *vhost, unsigned int index);
 
@@ -131,7 +140,8 @@ bool vhost_has_shmem(const struct vhost *vhost);
  * @error: 0; -EIO: the front-end refused; -ECONNRESET: the channel is gone or was replaced
  *
  * A reset of the device or a stopped queue does not end a request: the front-end answers it still,
- * and only the answer says what is mapped.
+ * and only the answer says what is mapped. When the front-end hangs up, the channel stays open for
+ * what still has to be unmapped; requests that are out when the object is destroyed are dropped.
  */
 typedef void (*vhost_shmem_done_fn)(void *opaque, int error);
 

@@ -454,6 +454,8 @@ static void test_ring(void)
 
 	/* What was there before is not missed. */
 	peer_enable(&peer, 0, true);
+	g_assert_cmpuint(peer.seen.started[0], ==, 1);
+	g_assert_true(peer.seen.is_new[0]);
 	g_assert_cmpuint(peer.seen.popped[0], ==, 1);
 	peer_add_chain(&peer, 0);
 	kick(kick_fd);
@@ -489,6 +491,8 @@ static void test_ring(void)
 	peer_send(&peer, VHOST_SET_VRING_BASE, 0, &state, sizeof(state), -1);
 	peer_set_kick(&peer, 0, kick_fd);
 	g_assert_cmpuint(peer.seen.popped[0], ==, 4);
+	g_assert_cmpuint(peer.seen.started[0], ==, 2);
+	g_assert_false(peer.seen.is_new[0]);
 	g_assert_cmpuint(peer.seen.ready[1], ==, 0);
 	finish(&peer, kick_fd);
 }

@@ -102,6 +102,14 @@ static void on_stopping(void *opaque, unsigned int index)
 	peer->seen.stopping[index]++;
 }
 
+static void on_started(void *opaque, unsigned int index, bool is_new)
+{
+	struct peer *peer = opaque;
+
+	peer->seen.started[index]++;
+	peer->seen.is_new[index] = is_new;
+}
+
 static void on_reset(void *opaque)
 {
 	struct peer *peer = opaque;
@@ -127,6 +135,7 @@ static const struct vhost_events events = {
 	.set_display_socket = on_display,
 	.memory_changing = on_changing,
 	.memory_changed = on_changed,
+	.queue_started = on_started,
 	.queue_ready = on_ready,
 	.queue_stopping = on_stopping,
 	.reset = on_reset,

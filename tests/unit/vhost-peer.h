@@ -27,6 +27,8 @@
 struct peer_events {
 	unsigned int set_features, changing, changed, reset, display, closed;
 	unsigned int ready[PEER_QUEUES], stopping[PEER_QUEUES], popped[PEER_QUEUES];
+	unsigned int started[PEER_QUEUES];
+	bool is_new[PEER_QUEUES];
 	uint64_t features;
 	uint32_t config_offset, config_len;
 	uint8_t config[VHOST_MAX_CONFIG_LEN];

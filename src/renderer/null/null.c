@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * The null renderer: draws nothing, keeps nothing, and still checks what it is given. It offers
- * the 3D commands without a capset, so that rings, contexts, submits and fences can be tested and
- * measured on any machine.
+ * The null renderer: draws nothing, keeps no image, and still checks what it is given. It offers
+ * the 3D commands without a capset, and host blobs that are plain shared memory, so that rings,
+ * contexts, submits, fences, and the mapping and showing of blobs can be tested and measured on
+ * any machine.
  *
  * It is also the template. To begin a renderer: copy this file into a folder of its own, put the
  * library's handle into struct renderer_null, fill in the hooks, leave NULL what it cannot do,
@@ -11,10 +12,14 @@
  * do is written above it in gpu/renderer.h, which with util/ is all that may be included here.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "renderer/create.h"
 #include "util/checked.h"
+#include "util/fd.h"
 
 #define BYTES_PER_PIXEL 4
 
@@ -59,7 +64,7 @@ static void null_ctx_destroy(struct renderer *renderer, uint32_t ctx_id)
 static int null_ctx_attach_resource(
 	struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource)
 {
-	return resource->kind == GPU_RESOURCE_BLOB ? -EINVAL : 0;
+	return 0;
 }
 
 static void null_ctx_detach_resource(
@@ -67,18 +72,50 @@ static void null_ctx_detach_resource(
 {
 }
 
+static bool has_host_memory(const struct gpu_resource *resource)
+{
+	return resource->kind == GPU_RESOURCE_BLOB &&
+	       resource->blob.mem != VIRTIO_GPU_BLOB_MEM_GUEST;
+}
+
+/*
+ * Memory of zeros that never becomes shorter: who has it mapped is safe from SIGBUS. Whole pages,
+ * as it is mapped. Return: a descriptor, or a negative errno.
+ */
+static int create_memory(uint64_t len)
+{
+	const uint64_t page_len = (uint64_t)sysconf(_SC_PAGESIZE);
+	autofd fd = memfd_create("null-blob", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (len > INT64_MAX - page_len)
+		return -ENOMEM;
+	len = (len + page_len - 1) / page_len * page_len;
+	if (fd < 0 || ftruncate(fd, (off_t)len) < 0 ||
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	return fd_take(&fd);
+}
+
+/* A host blob's renderer_data is its descriptor; a renderer with more to keep allocates it. */
 static int null_resource_create(struct renderer *renderer, struct gpu_resource *resource)
 {
-	if (resource->kind == GPU_RESOURCE_BLOB)
-		return -ENOTSUP;
-	if (resource->width == 0)
+	if (resource->kind != GPU_RESOURCE_BLOB && resource->width == 0)
 		return -EINVAL;
+	if (has_host_memory(resource)) {
+		int fd = create_memory(resource->blob.size);
+
+		if (fd < 0)
+			return fd;
+		resource->renderer_data = GINT_TO_POINTER(fd);
+	}
 	renderer_null_of(renderer)->resource_count++;
 	return 0;
 }
 
 static void null_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
 {
+	if (has_host_memory(resource))
+		close(GPOINTER_TO_INT(resource->renderer_data));
 	renderer_null_of(renderer)->resource_count--;
 }
 
@@ -143,7 +180,25 @@ static int null_read_rect(struct renderer *renderer, struct gpu_resource *resour
 	return 0;
 }
 
-/* No get_pixels, export_dmabuf and export_blob: there is no image to lend. */
+static int null_export_blob(
+	struct renderer *renderer, struct gpu_resource *resource, struct renderer_blob *ret_blob)
+{
+	int fd;
+
+	if (!has_host_memory(resource))
+		return -ENOTSUP;
+	fd = fcntl(GPOINTER_TO_INT(resource->renderer_data), F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	*ret_blob = (struct renderer_blob){
+		.fd = fd,
+		.type = RENDERER_HANDLE_SHM,
+		.map_info = VIRTIO_GPU_MAP_CACHE_CACHED,
+	};
+	return 0;
+}
+
+/* No get_pixels and export_dmabuf: there is no image to lend. */
 static const struct renderer_ops null_ops = {
 	.destroy = null_destroy,
 	.get_capset = null_get_capset,
@@ -161,6 +216,7 @@ static const struct renderer_ops null_ops = {
 	.submit = null_submit,
 	.create_fence = null_create_fence,
 	.read_rect = null_read_rect,
+	.export_blob = null_export_blob,
 };
 
 int renderer_null_create(
@@ -174,6 +230,7 @@ int renderer_null_create(
 	}
 	null->base.ops = &null_ops;
 	null->base.has_3d = true;
+	null->base.has_blob = true;
 	*ret_renderer = &null->base;
 	return 0;
 }
