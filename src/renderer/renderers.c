@@ -41,7 +41,7 @@ static const struct renderer_capset_name gfxstream_capsets[] = {
 const struct renderer_type renderer_types[] = {
 	{
 		.name = "virglrenderer",
-		.summary = "OpenGL through virglrenderer",
+		.summary = "OpenGL and Vulkan through virglrenderer",
 		.meson_option = "virgl",
 		.package = "virglrenderer",
 		.capsets = virgl_capsets,

@@ -12,7 +12,7 @@
 #define TARGET_TEXTURE_RECT 5
 #define MOD_INVALID	    ((UINT64_C(1) << 56) - 1) /* DRM_FORMAT_MOD_INVALID */
 
-static bool is_plain_image(const struct gpu_resource *resource)
+static bool is_single_image(const struct gpu_resource *resource)
 {
 	switch (resource->kind) {
 	case GPU_RESOURCE_2D:
@@ -56,7 +56,7 @@ int renderer_virgl_export_dmabuf(struct renderer *renderer, struct gpu_resource 
 	uint64_t modifier;
 	int fd = -1, stride = 0, offset = 0;
 
-	if (!is_plain_image(resource))
+	if (!renderer_virgl_of(renderer)->has_gl || !is_single_image(resource))
 		return -ENOTSUP;
 	virgl_renderer_force_ctx_0();
 	if (get_info(resource->id, &info, &modifier) < 0 || info.drm_fourcc == 0)

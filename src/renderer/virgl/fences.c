@@ -66,7 +66,7 @@ void renderer_virgl_fences_init(struct renderer_virgl *virgl, GMainContext *cont
 	 * Its thread leaves fences to us that end with a query: results of queries can be read in
 	 * the context of our thread only, and it waits until we did.
 	 */
-	if (virgl->has_fence_thread)
+	if (virgl->has_gl && virgl->has_fence_thread)
 		start_source(virgl, g_unix_fd_source_new(virgl_renderer_get_poll_fd(), G_IO_IN),
 			G_SOURCE_FUNC(handle_poll_fd));
 }
@@ -111,9 +111,8 @@ static void drop_fence(struct renderer_virgl *virgl, struct pending_fence *pendi
 	g_free(pending);
 }
 
-int renderer_virgl_create_fence(struct renderer *renderer, const struct renderer_fence *fence)
+static int create_gl_fence(struct renderer_virgl *virgl, const struct renderer_fence *fence)
 {
-	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
 	struct pending_fence *pending = g_try_new0(struct pending_fence, 1);
 	int ret;
 
@@ -128,6 +127,20 @@ int renderer_virgl_create_fence(struct renderer *renderer, const struct renderer
 	}
 	if (!virgl->has_fence_thread && !virgl->poll_source)
 		start_source(virgl, g_timeout_source_new(POLL_INTERVAL_MS), handle_poll_timer);
+	return 0;
+}
+
+int renderer_virgl_create_fence(struct renderer *renderer, const struct renderer_fence *fence)
+{
+	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
+
+	if (fence->has_ring && renderer_virgl_has_timelines(virgl, fence->ctx_id))
+		return renderer_virgl_errno(virgl_renderer_context_create_fence(
+			fence->ctx_id, 0, fence->ring_idx, fence->seqno));
+	if (virgl->has_gl)
+		return create_gl_fence(virgl, fence);
+	/* Off the rings nothing runs on its own: what came before is done. */
+	renderer->events->fence_signalled(renderer->events_opaque, fence);
 	return 0;
 }
 

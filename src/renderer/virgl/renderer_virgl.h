@@ -11,16 +11,40 @@
 
 #include "gpu/renderer.h"
 
-/*
- * Venus and DRM native contexts keep all their memory in blob resources, so that they are refused
- * as long as this renderer makes none.
+/* The bit of a capset in struct renderer_options' capset_mask */
+#define RENDERER_VIRGL_CAPSET(id) (UINT64_C(1) << (id))
+
+/* The library's flags that go with Vulkan and with native contexts */
+#define RENDERER_VIRGL_VENUS_FLAGS (VIRGL_RENDERER_VENUS | VIRGL_RENDERER_RENDER_SERVER)
+#define RENDERER_VIRGL_DRM_FLAGS   VIRGL_RENDERER_DRM
+
+/**
+ * struct renderer_virgl_server - The render server, in which Venus runs
+ * @path: of the program; NULL where there is none, or Venus is not wanted
+ * @socket_fd: our end of its socket until the library takes it, then -1
+ * @pid: 0 when it does not run
+ * @pid_fd, @watch: tell when it ends; -1 and NULL when nobody looks
  */
-#define RENDERER_VIRGL_HAS_BLOBS 0
+struct renderer_virgl_server {
+	char *path;
+	int socket_fd;
+	GPid pid;
+	int pid_fd;
+	GSource *watch;
+};
 
 /**
  * struct renderer_virgl - The virglrenderer mode
  * @callbacks: given to the library, which keeps the address
- * @render_node_fd: the node that the user named, or -1; owned
+ * @render_node_fd: the node that the user named, or that has native contexts, or -1; owned
+ * @maps_fd: the kernel's list of this process's mappings, or -1; owned
+ * @has_gl: OpenGL contexts, and with them all images that are not blobs
+ * @has_venus: Vulkan contexts, in @server
+ * @has_drm: native contexts
+ * @exports_opaque: Vulkan runs on the CPU only, and the host makes no dma-bufs of such memory
+ * @server: runs as long as @has_venus
+ * @plain: keeps the 2D images where there is no GL; NULL where there is
+ * @contexts: id to capset id of each context; ours only
  * @context: main context of @poll_source, a reference
  * @poll_source: polls the library: when its descriptor says so, or, without its fence thread, by
  *	the clock as long as fences are pending; NULL when it is not running
@@ -33,6 +57,14 @@ struct renderer_virgl {
 	struct renderer base;
 	struct virgl_renderer_callbacks callbacks;
 	int render_node_fd;
+	int maps_fd;
+	bool has_gl;
+	bool has_venus;
+	bool has_drm;
+	bool exports_opaque;
+	struct renderer_virgl_server server;
+	struct renderer *plain;
+	GHashTable *contexts;
 	GMainContext *context;
 	GSource *poll_source;
 	bool has_fence_thread;
@@ -63,13 +95,82 @@ static inline int renderer_virgl_errno(int result)
 void renderer_virgl_log_init(void);
 
 /**
+ * renderer_virgl_has_timelines() - Do the rings of this context have fences of their own?
+ *
+ * Vulkan's and native contexts' do; all of OpenGL is one timeline.
+ */
+bool renderer_virgl_has_timelines(struct renderer_virgl *virgl, uint32_t ctx_id);
+
+/**
  * renderer_virgl_start() - Initialise the library, with the best GL that the host has
  * @ret_message: what was tried, on failure; freed by the caller
  *
- * Fills in render_node_fd, has_fence_thread. Return: 0 or a negative errno.
+ * Fills in render_node_fd, has_gl, has_venus, has_drm, has_fence_thread, and starts the render
+ * server. What was not asked for by name may be missing. Return: 0 or a negative errno.
  */
 int renderer_virgl_start(
 	struct renderer_virgl *virgl, const struct renderer_options *options, char **ret_message);
+
+/**
+ * renderer_virgl_features_find() - What of Vulkan and native contexts is wanted and is there
+ * @ret_flags: RENDERER_VIRGL_*_FLAGS
+ * @ret_message: why something is missing that was asked for by name; freed by the caller
+ *
+ * Fills in server.path, exports_opaque, perhaps render_node_fd. Return: 0 or a negative errno.
+ */
+int renderer_virgl_features_find(struct renderer_virgl *virgl,
+	const struct renderer_options *options, int *ret_flags, char **ret_message);
+
+/**
+ * renderer_virgl_server_find() - Look for the render server's program
+ * @ret_reason: why there is none; freed by the caller
+ *
+ * Fills in server.path. Return: 0 or -ENOENT.
+ */
+int renderer_virgl_server_find(struct renderer_virgl *virgl, char **ret_reason);
+
+/** renderer_virgl_server_start() - Run it. Return: 0 or a negative errno, perhaps a reason. */
+int renderer_virgl_server_start(struct renderer_virgl *virgl, char **ret_reason);
+
+/** renderer_virgl_server_take_fd() - The library's callback: the socket is now its own. */
+int renderer_virgl_server_take_fd(void *cookie, uint32_t version);
+
+/** renderer_virgl_server_watch() - Say so in the log when it ends by itself. */
+void renderer_virgl_server_watch(struct renderer_virgl *virgl, GMainContext *context);
+
+/** renderer_virgl_server_stop() - After the library has closed the socket: wait for its end, and
+ * bring it about when that takes more than 2 seconds. */
+void renderer_virgl_server_stop(struct renderer_virgl *virgl);
+
+/**
+ * renderer_virgl_vulkan_probe() - Has the host a Vulkan driver with a device?
+ * @ret_has_gpu: one of them is not the CPU
+ * @ret_reason: why not; freed by the caller
+ *
+ * Runs a child, for 15 seconds at most. Return: 0 or a negative errno.
+ */
+int renderer_virgl_vulkan_probe(bool *ret_has_gpu, char **ret_reason);
+
+/**
+ * renderer_virgl_drm_find() - Is there a GPU that can have native contexts?
+ * @ret_reason: why not; freed by the caller
+ *
+ * Opens its node as render_node_fd, unless the user named one. Return: 0 or a negative errno.
+ */
+int renderer_virgl_drm_find(struct renderer_virgl *virgl, char **ret_reason);
+
+/** renderer_virgl_drm_works() - Has the library, which runs, taken the node? */
+bool renderer_virgl_drm_works(void);
+
+/** renderer_virgl_create_blob() - resource_create() for a blob. */
+int renderer_virgl_create_blob(struct gpu_resource *resource);
+
+/** renderer_virgl_may_attach() - Does the context survive to be given this resource? */
+bool renderer_virgl_may_attach(
+	struct renderer_virgl *virgl, uint32_t ctx_id, const struct gpu_resource *resource);
+
+/** renderer_virgl_warm_up() - Load what export_blob() needs; there are no resources yet. */
+void renderer_virgl_warm_up(void);
 
 /** renderer_virgl_fences_init() - Begin to watch the library; it runs already. */
 void renderer_virgl_fences_init(struct renderer_virgl *virgl, GMainContext *context);
@@ -92,7 +193,7 @@ void renderer_virgl_write_context_fence(
 /** renderer_virgl_fences_sweep() - To be called when the library may have lost a fence. */
 void renderer_virgl_fences_sweep(struct renderer_virgl *virgl);
 
-/* Hooks of struct renderer_ops, in fences.c, resource.c, transfer.c and export.c. */
+/* Hooks of struct renderer_ops, in fences.c, resource.c, transfer.c, export.c and blob.c. */
 int renderer_virgl_create_fence(struct renderer *renderer, const struct renderer_fence *fence);
 int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resource *resource);
 void renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resource *resource);
@@ -106,8 +207,19 @@ int renderer_virgl_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx
 	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
 int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, void *dst, size_t stride);
+const void *renderer_virgl_get_pixels(
+	struct renderer *renderer, struct gpu_resource *resource, size_t *ret_stride);
 int renderer_virgl_export_dmabuf(struct renderer *renderer, struct gpu_resource *resource,
 	struct renderer_dmabuf *ret_dmabuf);
+int renderer_virgl_export_blob(
+	struct renderer *renderer, struct gpu_resource *resource, struct renderer_blob *ret_blob);
+
+/** renderer_virgl_is_plain() - Is it an image of virgl->plain, which knows no GL? */
+static inline bool renderer_virgl_is_plain(
+	const struct renderer_virgl *virgl, const struct gpu_resource *resource)
+{
+	return virgl->plain && resource->kind == GPU_RESOURCE_2D;
+}
 
 /** renderer_virgl_format_is_real() - Does the host's texture have the guest's format? If not, it
  * holds the same bytes under another name, and nobody outside may interpret them. */

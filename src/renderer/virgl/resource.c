@@ -106,21 +106,27 @@ static int create_3d(struct gpu_resource *resource)
 
 int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resource *resource)
 {
+	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
+
 	resource->renderer_data = NULL;
+	if (renderer_virgl_is_plain(virgl, resource))
+		return virgl->plain->ops->resource_create(virgl->plain, resource);
 	virgl_renderer_force_ctx_0();
-	switch (resource->kind) {
-	case GPU_RESOURCE_2D:
-		return create_any_2d(resource);
-	case GPU_RESOURCE_3D:
-		return create_3d(resource);
-	case GPU_RESOURCE_BLOB:
-		break;
-	}
-	return -ENOTSUP;
+	if (resource->kind == GPU_RESOURCE_BLOB)
+		return renderer_virgl_create_blob(resource);
+	if (!virgl->has_gl)
+		return -ENOTSUP;
+	return resource->kind == GPU_RESOURCE_2D ? create_any_2d(resource) : create_3d(resource);
 }
 
 void renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
 {
+	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
+
+	if (renderer_virgl_is_plain(virgl, resource)) {
+		virgl->plain->ops->resource_destroy(virgl->plain, resource);
+		return;
+	}
 	virgl_renderer_force_ctx_0();
 	virgl_renderer_resource_detach_iov((int)resource->id, NULL, NULL);
 	virgl_renderer_resource_unref(resource->id);
@@ -132,6 +138,8 @@ int renderer_virgl_attach_backing(struct renderer *renderer, struct gpu_resource
 {
 	int ret;
 
+	if (renderer_virgl_is_plain(renderer_virgl_of(renderer), resource))
+		return 0;
 	if (resource->iov_count > INT_MAX)
 		return -EINVAL;
 	ret = virgl_renderer_resource_attach_iov(
@@ -141,5 +149,7 @@ int renderer_virgl_attach_backing(struct renderer *renderer, struct gpu_resource
 
 void renderer_virgl_detach_backing(struct renderer *renderer, struct gpu_resource *resource)
 {
+	if (renderer_virgl_is_plain(renderer_virgl_of(renderer), resource))
+		return;
 	virgl_renderer_resource_detach_iov((int)resource->id, NULL, NULL);
 }

@@ -3,6 +3,8 @@
 /*
  * Finding a GL that works: the window system interfaces and the GL dialects are tried one after
  * the other, best first, until virglrenderer starts on one. Owns the render node's descriptor.
+ * Vulkan and native contexts (features.c) start along with it, or by themselves where no GL was
+ * asked for or none starts.
  */
 #include "renderer/virgl/renderer_virgl.h"
 
@@ -20,11 +22,15 @@
 #define MAX_ATTEMPTS	   8
 #define DRM_MAJOR	   226
 #define EGL_EXTENSIONS	   0x3055
+#define PROBE_CTX_ID	   1 /* when there are no contexts yet */
 
 struct attempt {
 	const char *name;
 	int flags;
 };
+
+static const uint64_t gl_capsets = RENDERER_VIRGL_CAPSET(VIRTIO_GPU_CAPSET_VIRGL) |
+				   RENDERER_VIRGL_CAPSET(VIRTIO_GPU_CAPSET_VIRGL2);
 
 /* The library takes the descriptor over. -1 lets it choose a node, or do without. */
 static int dup_render_node(void *cookie)
@@ -89,45 +95,109 @@ static size_t list_attempts(const struct renderer_options *options, struct attem
 }
 
 /*
- * The environment variable is the library's own: where it forbids threads, fences are polled for.
- * A thread that does not start is a failure, since the library then looks at no fence at all, not
- * even after it was initialised again without.
+ * The library sends the server a greeting and does not wait for an answer. A context needs one, and
+ * a process.
  */
-static int init_library(struct renderer_virgl *virgl, int flags)
+static int check_venus(void)
+{
+	int ret = virgl_renderer_context_create_with_flags(
+		PROBE_CTX_ID, VIRTIO_GPU_CAPSET_VENUS, 5, "probe");
+
+	if (ret != 0)
+		return -ECONNREFUSED;
+	virgl_renderer_context_destroy(PROBE_CTX_ID);
+	return 0;
+}
+
+static int check_library(struct renderer_virgl *virgl, int flags)
+{
+	/*
+	 * A thread that does not start is a failure, since the library then looks at no fence at
+	 * all, not even after it was initialised again without.
+	 */
+	if (virgl->has_fence_thread && !(flags & VIRGL_RENDERER_NO_VIRGL) &&
+		virgl_renderer_get_poll_fd() < 0)
+		return -EAGAIN;
+	if (flags & VIRGL_RENDERER_VENUS)
+		return check_venus();
+	return 0;
+}
+
+/*
+ * The environment variable is the library's own: where it forbids threads, fences are polled for.
+ * Blobs have to be descriptors, since the front-end is another process.
+ */
+static int init_library(struct renderer_virgl *virgl, int flags, char **ret_reason)
 {
 	int ret;
 
 	virgl->has_fence_thread = getenv("VIRGL_DISABLE_MT") == NULL;
 	if (virgl->has_fence_thread)
 		flags |= FENCE_THREAD_FLAGS;
-	ret = virgl_renderer_init(virgl, flags, &virgl->callbacks);
-	if (ret != 0)
-		return renderer_virgl_errno(ret);
-	if (virgl->has_fence_thread && virgl_renderer_get_poll_fd() < 0) {
-		virgl_renderer_cleanup(virgl);
-		return -EAGAIN;
+	flags |= VIRGL_RENDERER_USE_EXTERNAL_BLOB;
+	if (flags & VIRGL_RENDERER_RENDER_SERVER) {
+		ret = renderer_virgl_server_start(virgl, ret_reason);
+		if (ret < 0)
+			return ret;
 	}
-	return 0;
-}
-
-static int try_one(
-	struct renderer_virgl *virgl, const struct attempt *attempt, bool gles, GString *tried)
-{
-	const char *dialect = gles ? "OpenGL ES" : "OpenGL";
-	int ret = init_library(virgl, attempt->flags | (gles ? VIRGL_RENDERER_USE_GLES : 0));
-
+	ret = renderer_virgl_errno(virgl_renderer_init(virgl, flags, &virgl->callbacks));
 	if (ret == 0) {
-		log_info("virglrenderer: %s with %s, fences by %s", attempt->name, dialect,
-			virgl->has_fence_thread ? "thread" : "timer");
-		return 0;
+		ret = check_library(virgl, flags);
+		if (ret == 0)
+			return 0;
+		virgl_renderer_cleanup(virgl);
 	}
-	g_string_append_printf(tried, "%s%s with %s (%s)", tried->len > 0 ? ", " : "",
-		attempt->name, dialect, g_strerror(-ret));
+	renderer_virgl_server_stop(virgl);
+	/* Without GL there is little else that can fail. */
+	if ((flags & VIRGL_RENDERER_VENUS) &&
+		((flags & VIRGL_RENDERER_NO_VIRGL) || ret == -ECONNREFUSED))
+		*ret_reason = g_strdup_printf("the render server %s fails", virgl->server.path);
 	return ret;
 }
 
-static int try_all(
-	struct renderer_virgl *virgl, const struct renderer_options *options, GString *tried)
+static int try_one(struct renderer_virgl *virgl, const char *name, int flags, GString *tried)
+{
+	g_autofree char *reason = NULL;
+	g_autofree char *label =
+		g_strdup_printf("%s%s%s", name, (flags & VIRGL_RENDERER_VENUS) ? " + Vulkan" : "",
+			(flags & VIRGL_RENDERER_DRM) ? " + native contexts" : "");
+	int ret = init_library(virgl, flags, &reason);
+
+	if (ret == 0) {
+		virgl->has_gl = !(flags & VIRGL_RENDERER_NO_VIRGL);
+		virgl->has_venus = (flags & VIRGL_RENDERER_VENUS) != 0;
+		virgl->has_drm = (flags & VIRGL_RENDERER_DRM) && renderer_virgl_drm_works();
+		log_info("virglrenderer: %s, fences by %s", label,
+			virgl->has_fence_thread ? "thread" : "timer");
+		return 0;
+	}
+	g_string_append_printf(tried, "%s%s (%s)", tried->len > 0 ? ", " : "", label,
+		reason ? reason : g_strerror(-ret));
+	return ret;
+}
+
+/*
+ * With all that was found; and when that does not start, without what nobody asked for. At once,
+ * since after OpenGL ES the library finds no OpenGL any more.
+ */
+static int try_features(struct renderer_virgl *virgl, const char *name, int gl_flags, int features,
+	bool is_optional, GString *tried)
+{
+	int ret = try_one(virgl, name, gl_flags | features, tried);
+
+	if (ret == 0 || !is_optional || features == 0)
+		return ret;
+	if ((features & VIRGL_RENDERER_DRM) && (features & VIRGL_RENDERER_VENUS))
+		ret = try_one(virgl, name, gl_flags | RENDERER_VIRGL_VENUS_FLAGS, tried);
+	if (ret < 0)
+		ret = try_one(virgl, name, gl_flags, tried);
+	if (ret == 0)
+		log_info("virglrenderer: did not start: %s", tried->str);
+	return ret;
+}
+
+static int try_gl(struct renderer_virgl *virgl, const struct renderer_options *options,
+	int features, GString *tried)
 {
 	struct attempt attempts[MAX_ATTEMPTS];
 	size_t count = list_attempts(options, attempts);
@@ -138,10 +208,15 @@ static int try_all(
 	/* OpenGL gives a guest all of it, OpenGL ES only what it can stand for. */
 	for (int gles = 0; gles <= (options->use_gles ? 1 : 0); gles++) {
 		for (size_t i = 0; i < count; i++) {
+			g_autofree char *name = g_strdup_printf(
+				"%s with %s", attempts[i].name, gles ? "OpenGL ES" : "OpenGL");
+			int flags = attempts[i].flags | (gles ? VIRGL_RENDERER_USE_GLES : 0);
+
 			/* GLX has no ES. */
 			if (gles && (attempts[i].flags & VIRGL_RENDERER_USE_GLX))
 				continue;
-			ret = try_one(virgl, &attempts[i], gles != 0, tried);
+			ret = try_features(
+				virgl, name, flags, features, options->capset_mask == 0, tried);
 			if (ret == 0)
 				return 0;
 		}
@@ -149,16 +224,48 @@ static int try_all(
 	return ret;
 }
 
+static int try_all(struct renderer_virgl *virgl, const struct renderer_options *options,
+	int features, GString *tried)
+{
+	const uint64_t mask = options->capset_mask;
+	int ret = -ENOTSUP;
+
+	if (mask == 0 || (mask & gl_capsets))
+		ret = try_gl(virgl, options, features, tried);
+	if (ret < 0 && features != 0 && !(mask & gl_capsets))
+		ret = try_one(virgl, "without OpenGL", features | VIRGL_RENDERER_NO_VIRGL, tried);
+	return ret;
+}
+
+static int check_options(const struct renderer_options *options, char **ret_message)
+{
+	const bool has_gl = options->capset_mask == 0 || (options->capset_mask & gl_capsets);
+
+	if (!has_gl || options->use_egl || options->use_glx)
+		return 0;
+	*ret_message = g_strdup("virglrenderer: neither EGL nor GLX may be used");
+	return -EINVAL;
+}
+
+static int check_drm(const struct renderer_virgl *virgl, const struct renderer_options *options,
+	char **ret_message)
+{
+	if (virgl->has_drm ||
+		!(options->capset_mask & RENDERER_VIRGL_CAPSET(VIRTIO_GPU_CAPSET_DRM)))
+		return 0;
+	*ret_message = g_strdup("virglrenderer: no drm: this virglrenderer has no native contexts "
+				"for the kernel driver of the render node");
+	return -ENOTSUP;
+}
+
 int renderer_virgl_start(
 	struct renderer_virgl *virgl, const struct renderer_options *options, char **ret_message)
 {
 	g_autoptr(GString) tried = g_string_new(NULL);
-	int ret;
+	int flags = 0, ret = check_options(options, ret_message);
 
-	if (!options->use_egl && !options->use_glx) {
-		*ret_message = g_strdup("virglrenderer: neither EGL nor GLX may be used");
-		return -EINVAL;
-	}
+	if (ret < 0)
+		return ret;
 	if (options->render_node) {
 		ret = open_render_node(options->render_node, &virgl->render_node_fd);
 		if (ret < 0) {
@@ -167,17 +274,26 @@ int renderer_virgl_start(
 			return ret;
 		}
 	}
+	ret = renderer_virgl_features_find(virgl, options, &flags, ret_message);
+	if (ret < 0)
+		return ret;
 	virgl->callbacks = (struct virgl_renderer_callbacks){
 		.version = 3,
 		.write_fence = renderer_virgl_write_fence,
 		.write_context_fence = renderer_virgl_write_context_fence,
 		.get_drm_fd = dup_render_node,
+		.get_server_fd = renderer_virgl_server_take_fd,
 	};
-	ret = try_all(virgl, options, tried);
+	ret = try_all(virgl, options, flags, tried);
 	if (ret < 0) {
 		*ret_message =
-			g_strdup_printf("virglrenderer: no GL starts here: tried %s", tried->str);
-		fd_clear(&virgl->render_node_fd);
+			g_strdup_printf("virglrenderer: nothing starts here: tried %s", tried->str);
+		return ret;
 	}
+	ret = check_drm(virgl, options, ret_message);
+	if (ret < 0)
+		virgl_renderer_cleanup(virgl);
+	else if (virgl->has_venus && virgl->exports_opaque)
+		renderer_virgl_warm_up();
 	return ret;
 }

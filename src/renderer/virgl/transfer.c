@@ -83,19 +83,32 @@ static bool is_buffer_read_sane(
 	return checked_range(box->x, (uint64_t)box->w * MAX_BYTES_PER_PIXEL, resource->width);
 }
 
+/*
+ * Of several layers the library reads the first one only, and gives the guest what its buffer held
+ * before for the others. So each is read by itself. How far they are apart has to be said for that,
+ * as Mesa does: only the library knows the size of a pixel.
+ */
 int renderer_virgl_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
 	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
 {
 	struct virtio_gpu_box box = transfer->box;
-	int ret;
+	const uint32_t layer_count = box.d;
+	uint64_t offset = transfer->offset;
+	int ret = 0;
 
 	if (is_box_empty(&box))
 		return 0;
-	if (!is_transfer_sane(transfer) || !is_buffer_read_sane(resource, &box))
+	if (!is_transfer_sane(transfer) || !is_buffer_read_sane(resource, &box) ||
+		(layer_count > 1 && transfer->layer_stride == 0))
 		return -EINVAL;
 	begin_transfer(ctx_id);
-	ret = virgl_renderer_transfer_read_iov(resource->id, ctx_id, transfer->level,
-		transfer->stride, transfer->layer_stride, box_of(&box), transfer->offset, NULL, 0);
+	box.d = 1;
+	for (uint32_t i = 0; ret == 0 && i < layer_count; i++) {
+		box.z = transfer->box.z + i;
+		ret = virgl_renderer_transfer_read_iov(resource->id, ctx_id, transfer->level,
+			transfer->stride, transfer->layer_stride, box_of(&box), offset, NULL, 0);
+		offset += transfer->layer_stride;
+	}
 	return renderer_virgl_errno(ret);
 }
 
@@ -106,7 +119,10 @@ int renderer_virgl_transfer_to_host_2d(struct renderer *renderer, struct gpu_res
 		.box = {.x = rect->x, .y = rect->y, .w = rect->width, .h = rect->height, .d = 1},
 		.offset = offset,
 	};
+	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
 
+	if (renderer_virgl_is_plain(virgl, resource))
+		return virgl->plain->ops->transfer_to_host_2d(virgl->plain, resource, rect, offset);
 	return renderer_virgl_transfer_to_host_3d(renderer, 0, resource, &transfer);
 }
 
@@ -123,9 +139,12 @@ int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *res
 		.x = rect->x, .y = rect->y, .w = rect->width, .h = rect->height, .d = 1};
 	uint64_t len =
 		(uint64_t)stride * (rect->height - 1) + (uint64_t)rect->width * BYTES_PER_PIXEL;
+	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
 	struct iovec iov = {dst, len};
 	int ret;
 
+	if (renderer_virgl_is_plain(virgl, resource))
+		return virgl->plain->ops->read_rect(virgl->plain, resource, rect, dst, stride);
 	if (resource->kind == GPU_RESOURCE_BLOB)
 		return -ENOTSUP;
 	if (len > UINT32_MAX || !is_axis_sane(rect->x, rect->width) ||
@@ -135,4 +154,14 @@ int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *res
 	ret = virgl_renderer_transfer_read_iov(
 		resource->id, 0, 0, (uint32_t)stride, 0, box_of(&box), 0, &iov, 1);
 	return renderer_virgl_errno(ret);
+}
+
+const void *renderer_virgl_get_pixels(
+	struct renderer *renderer, struct gpu_resource *resource, size_t *ret_stride)
+{
+	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
+
+	if (!renderer_virgl_is_plain(virgl, resource))
+		return NULL;
+	return virgl->plain->ops->get_pixels(virgl->plain, resource, ret_stride);
 }

@@ -25,19 +25,22 @@
  * When queries are pending, the thread asks us through a descriptor to poll and waits for it. So
  * the end, too, polls until the list is empty before it asks the library to stop its thread.
  *
+ * Vulkan and native contexts. They keep all memory in blobs and have timelines of their own, which
+ * the library reports on a thread of each context, with the device's own 64-bit numbers. Vulkan
+ * runs in the render server (server.c), a process that may die: the library then reports an error
+ * for each call and signals the fences that are pending. Without GL, 2D images are plain memory.
+ *
  * What a guest can break. Command streams are parsed by the library, in this process, which is a
  * session and serves one guest. A context with an error refuses all further submits.
  */
 #include "renderer/virgl/renderer_virgl.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "renderer/create.h"
 #include "util/fd.h"
 #include "util/log.h"
-
-#define CAPSET_BIT(id) (UINT64_C(1) << (id))
-#define BLOB_CAPSETS   (CAPSET_BIT(VIRTIO_GPU_CAPSET_VENUS) | CAPSET_BIT(VIRTIO_GPU_CAPSET_DRM))
 
 static bool is_in_use;
 
@@ -64,23 +67,43 @@ static int get_capset(
 	return 0;
 }
 
+bool renderer_virgl_has_timelines(struct renderer_virgl *virgl, uint32_t ctx_id)
+{
+	const uint32_t capset_id =
+		GPOINTER_TO_UINT(g_hash_table_lookup(virgl->contexts, GUINT_TO_POINTER(ctx_id)));
+
+	return capset_id == VIRTIO_GPU_CAPSET_VENUS || capset_id == VIRTIO_GPU_CAPSET_DRM;
+}
+
+/* A driver that does not say is an OpenGL one. */
+static uint32_t default_capset(const struct renderer *renderer)
+{
+	if (find_capset(renderer, VIRTIO_GPU_CAPSET_VIRGL2))
+		return VIRTIO_GPU_CAPSET_VIRGL2;
+	return VIRTIO_GPU_CAPSET_VIRGL;
+}
+
 static int ctx_create(
 	struct renderer *renderer, uint32_t ctx_id, uint32_t capset_id, const char *name)
 {
+	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
 	int ret;
 
-	/* A driver that does not say is an OpenGL one; the last listed is the best. */
 	if (capset_id == 0)
-		capset_id = renderer->capsets[renderer->capset_count - 1].id;
+		capset_id = default_capset(renderer);
 	if (ctx_id == 0 || !find_capset(renderer, capset_id))
 		return -EINVAL;
 	ret = virgl_renderer_context_create_with_flags(
 		ctx_id, capset_id, (uint32_t)strlen(name), name);
+	if (ret == 0)
+		g_hash_table_insert(
+			virgl->contexts, GUINT_TO_POINTER(ctx_id), GUINT_TO_POINTER(capset_id));
 	return renderer_virgl_errno(ret);
 }
 
 static void ctx_destroy(struct renderer *renderer, uint32_t ctx_id)
 {
+	g_hash_table_remove(renderer_virgl_of(renderer)->contexts, GUINT_TO_POINTER(ctx_id));
 	virgl_renderer_context_destroy(ctx_id);
 	/* The library's idea of what is current must not outlive the context. */
 	virgl_renderer_force_ctx_0();
@@ -90,6 +113,8 @@ static void ctx_destroy(struct renderer *renderer, uint32_t ctx_id)
 static int ctx_attach_resource(
 	struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource)
 {
+	if (!renderer_virgl_may_attach(renderer_virgl_of(renderer), ctx_id, resource))
+		return -EINVAL;
 	virgl_renderer_ctx_attach_resource((int)ctx_id, (int)resource->id);
 	return 0;
 }
@@ -110,6 +135,12 @@ static int submit(struct renderer *renderer, uint32_t ctx_id, void *commands, si
 
 static void free_all(struct renderer_virgl *virgl)
 {
+	renderer_virgl_server_stop(virgl);
+	if (virgl->plain)
+		virgl->plain->ops->destroy(virgl->plain);
+	g_clear_pointer(&virgl->contexts, g_hash_table_unref);
+	g_free(virgl->server.path);
+	fd_clear(&virgl->maps_fd);
 	fd_clear(&virgl->render_node_fd);
 	g_mutex_clear(&virgl->fence_lock);
 	g_free(virgl);
@@ -146,19 +177,30 @@ static const struct renderer_ops virgl_ops = {
 	.transfer_from_host_3d = renderer_virgl_transfer_from_host_3d,
 	.submit = submit,
 	.create_fence = renderer_virgl_create_fence,
+	.get_pixels = renderer_virgl_get_pixels,
 	.read_rect = renderer_virgl_read_rect,
 	.export_dmabuf = renderer_virgl_export_dmabuf,
+	.export_blob = renderer_virgl_export_blob,
 };
 
 /* In rising order: drivers take the first that they know, and find virgl2 by its number. */
-static void list_capsets(struct renderer *renderer, uint64_t mask)
+static void list_capsets(struct renderer_virgl *virgl, uint64_t mask)
 {
-	static const uint32_t ids[] = {VIRTIO_GPU_CAPSET_VIRGL, VIRTIO_GPU_CAPSET_VIRGL2};
+	const struct {
+		uint32_t id;
+		bool runs;
+	} rows[] = {
+		{VIRTIO_GPU_CAPSET_VIRGL, virgl->has_gl},
+		{VIRTIO_GPU_CAPSET_VIRGL2, virgl->has_gl},
+		{VIRTIO_GPU_CAPSET_VENUS, virgl->has_venus},
+		{VIRTIO_GPU_CAPSET_DRM, virgl->has_drm},
+	};
+	struct renderer *renderer = &virgl->base;
 
-	for (size_t i = 0; i < G_N_ELEMENTS(ids); i++) {
-		struct renderer_capset capset = {.id = ids[i]};
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		struct renderer_capset capset = {.id = rows[i].id};
 
-		if (mask != 0 && !(mask & CAPSET_BIT(ids[i])))
+		if (!rows[i].runs || (mask != 0 && !(mask & RENDERER_VIRGL_CAPSET(capset.id))))
 			continue;
 		virgl_renderer_get_cap_set(capset.id, &capset.max_version, &capset.max_size);
 		if (capset.max_size > 0)
@@ -166,51 +208,67 @@ static void list_capsets(struct renderer *renderer, uint64_t mask)
 	}
 }
 
-static int check_options(const struct renderer_options *options, char **ret_message)
+static struct renderer_virgl *allocate(void)
 {
-	if (is_in_use) {
-		*ret_message = g_strdup("virglrenderer: runs already; a process has one");
-		return -EBUSY;
-	}
-	if (!RENDERER_VIRGL_HAS_BLOBS && (options->capset_mask & BLOB_CAPSETS)) {
-		*ret_message = g_strdup("virglrenderer: capsets venus and drm need blob resources, "
-					"which this version does not have");
-		return -ENOTSUP;
-	}
-	return 0;
+	struct renderer_virgl *virgl = g_try_new0(struct renderer_virgl, 1);
+
+	if (!virgl)
+		return NULL;
+	is_in_use = true;
+	virgl->base.ops = &virgl_ops;
+	virgl->base.has_3d = true;
+	virgl->base.has_blob = true;
+	virgl->render_node_fd = -1;
+	virgl->server.socket_fd = -1;
+	virgl->server.pid_fd = -1;
+	virgl->maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	virgl->contexts = g_hash_table_new(NULL, NULL);
+	g_mutex_init(&virgl->fence_lock);
+	g_queue_init(&virgl->pending);
+	return virgl;
+}
+
+/* Without GL there is nothing to draw with, but a text console needs no more than memory. */
+static void add_plain_images(struct renderer_virgl *virgl)
+{
+#ifdef HAVE_2D
+	const struct renderer_options options = {0};
+	g_autofree char *message = NULL;
+
+	if (!virgl->has_gl && renderer_2d_create(&options, &virgl->plain, &message) < 0)
+		log_warning("virglrenderer: no 2D images: %s", message);
+#endif
 }
 
 int renderer_virgl_create(
 	const struct renderer_options *options, struct renderer **ret_renderer, char **ret_message)
 {
 	struct renderer_virgl *virgl;
-	int ret = check_options(options, ret_message);
+	int ret;
 
-	if (ret < 0)
-		return ret;
-	virgl = g_try_new0(struct renderer_virgl, 1);
+	if (is_in_use) {
+		*ret_message = g_strdup("virglrenderer: runs already; a process has one");
+		return -EBUSY;
+	}
+	virgl = allocate();
 	if (!virgl) {
 		*ret_message = g_strdup("virglrenderer: out of memory");
 		return -ENOMEM;
 	}
-	is_in_use = true;
-	virgl->base.ops = &virgl_ops;
-	virgl->base.has_3d = true;
-	virgl->render_node_fd = -1;
-	g_mutex_init(&virgl->fence_lock);
-	g_queue_init(&virgl->pending);
 	renderer_virgl_log_init();
 
 	ret = renderer_virgl_start(virgl, options, ret_message);
 	if (ret < 0)
 		goto err_free;
-	list_capsets(&virgl->base, options->capset_mask);
+	list_capsets(virgl, options->capset_mask);
 	if (virgl->base.capset_count == 0) {
-		*ret_message = g_strdup("virglrenderer: the host's GL has none of the capsets");
+		*ret_message = g_strdup("virglrenderer: this host has none of the capsets");
 		ret = -ENOTSUP;
 		goto err_cleanup;
 	}
+	add_plain_images(virgl);
 	renderer_virgl_fences_init(virgl, options->context);
+	renderer_virgl_server_watch(virgl, options->context);
 	*ret_renderer = &virgl->base;
 	return 0;
 

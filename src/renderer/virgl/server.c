@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * The render server: virglrenderer's own program, in which Vulkan runs. The library could start it,
+ * but says nothing when it is missing and leaves a zombie when it dies; so it is started here and
+ * the library gets one end of a socket pair. Owns the process: it ends with this one at the latest,
+ * inherits nothing but that socket, and its end is said in the log. The commands that follow fail.
+ *
+ * The server starts a process for each Venus context, in its own process group. They end when their
+ * sockets close, at the latest with this process.
+ */
+#include "renderer/virgl/renderer_virgl.h"
+
+#include <glib-unix.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "util/fd.h"
+#include "util/log.h"
+
+#define SERVER_NAME	  "virgl_render_server"
+#define SERVER_FD	  3 /* in the server's process */
+#define STOP_TRIES	  1000
+#define STOP_INTERVAL_US  2000
+#define PATH_VARIABLE	  "RENDER_SERVER_EXEC_PATH" /* the library's own name for it */
+#define SERVER_DEBIAN_PKG "virgl-server"
+#define MODULE_NAME	  "vdg-whole-pages.so"
+#define MODULE_VARIABLE	  "VHOST_DEVICE_GPU_LIBDIR"
+
+/* Beside the library first, then where distributions keep helper programs. */
+static const char *const server_directories[] = {
+	RENDERER_VIRGL_PREFIX "/libexec",
+	RENDERER_VIRGL_PREFIX "/lib",
+	"/usr/libexec",
+	"/usr/lib",
+	"/usr/local/libexec",
+	"/usr/lib/virglrenderer",
+};
+
+int renderer_virgl_server_find(struct renderer_virgl *virgl, char **ret_reason)
+{
+	const char *path = getenv(PATH_VARIABLE);
+
+	if (path) {
+		if (!g_file_test(path, G_FILE_TEST_IS_EXECUTABLE)) {
+			*ret_reason =
+				g_strdup_printf("%s from " PATH_VARIABLE " is not a program", path);
+			return -ENOENT;
+		}
+		virgl->server.path = g_strdup(path);
+		return 0;
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(server_directories); i++) {
+		g_autofree char *name = g_build_filename(server_directories[i], SERVER_NAME, NULL);
+
+		if (!g_file_test(name, G_FILE_TEST_IS_EXECUTABLE))
+			continue;
+		virgl->server.path = g_steal_pointer(&name);
+		return 0;
+	}
+	*ret_reason = g_strdup(
+		"the program " SERVER_NAME " is missing (Debian's package " SERVER_DEBIAN_PKG ")");
+	return -ENOENT;
+}
+
+/* Where it was installed, or was built: beside the daemon in the build folder. */
+static char *find_module(void)
+{
+	g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
+	g_autofree char *folder = program ? g_path_get_dirname(program) : g_strdup(".");
+	g_autofree char *built = g_build_filename(folder, "renderer", "virgl", MODULE_NAME, NULL);
+	const char *chosen = getenv(MODULE_VARIABLE);
+
+	if (chosen)
+		return g_build_filename(chosen, MODULE_NAME, NULL);
+	if (g_file_test(built, G_FILE_TEST_EXISTS))
+		return g_steal_pointer(&built);
+	return g_build_filename(RENDERER_VIRGL_LIBDIR, MODULE_NAME, NULL);
+}
+
+/* Its environment is ours; where memory is in files, whole_pages.c makes these mappable. */
+static char **make_environment(const struct renderer_virgl *virgl)
+{
+	char **environment = g_get_environ();
+	const char *others = g_environ_getenv(environment, "LD_PRELOAD");
+	g_autofree char *module = NULL, *preload = NULL;
+
+	if (!virgl->exports_opaque)
+		return environment;
+	module = find_module();
+	if (!g_file_test(module, G_FILE_TEST_EXISTS)) {
+		log_warning("virglrenderer: %s is missing, Vulkan's memory may not be mappable",
+			module);
+		return environment;
+	}
+	preload = others ? g_strjoin(":", module, others, NULL) : g_strdup(module);
+	return g_environ_setenv(environment, "LD_PRELOAD", preload, TRUE);
+}
+
+/* Runs in the child: only what is safe between fork and exec. */
+static void setup_child(gpointer opaque)
+{
+	const pid_t *parent = opaque;
+	sigset_t none;
+
+	/* A group of its own: signals of a terminal go to us, and we end it. */
+	setpgid(0, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != *parent)
+		_exit(EXIT_FAILURE);
+}
+
+static void say_how_it_ended(int status)
+{
+	if (WIFSIGNALED(status))
+		log_warning("virglrenderer: the render server died of signal %d, Vulkan is gone",
+			WTERMSIG(status));
+	else
+		log_warning("virglrenderer: the render server ended with status %d, Vulkan is gone",
+			WEXITSTATUS(status));
+}
+
+static gboolean handle_end(gint fd, GIOCondition condition, gpointer opaque)
+{
+	struct renderer_virgl_server *server = opaque;
+	int status = 0;
+
+	if (waitpid(server->pid, &status, WNOHANG) == 0)
+		return G_SOURCE_CONTINUE;
+	say_how_it_ended(status);
+	server->pid = 0;
+	g_clear_pointer(&server->watch, g_source_unref);
+	fd_clear(&server->pid_fd);
+	return G_SOURCE_REMOVE;
+}
+
+int renderer_virgl_server_start(struct renderer_virgl *virgl, char **ret_reason)
+{
+	struct renderer_virgl_server *server = &virgl->server;
+	autofd ours = -1, theirs = -1;
+	g_autoptr(GError) error = NULL;
+	g_auto(GStrv) environment = make_environment(virgl);
+	const char *const argv[] = {server->path, "--socket-fd", G_STRINGIFY(SERVER_FD), NULL};
+	const int target = SERVER_FD;
+	pid_t parent = getpid();
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	ours = pair[0];
+	theirs = pair[1];
+	if (!g_spawn_async_with_pipes_and_fds(NULL, argv, (const char *const *)environment,
+		    G_SPAWN_DO_NOT_REAP_CHILD, setup_child, &parent, -1, -1, -1, &theirs, &target,
+		    1, &server->pid, NULL, NULL, NULL, &error)) {
+		*ret_reason = g_strdup_printf("cannot start %s: %s", server->path, error->message);
+		return -ENOEXEC;
+	}
+	server->socket_fd = fd_take(&ours);
+	return 0;
+}
+
+int renderer_virgl_server_take_fd(void *cookie, uint32_t version)
+{
+	struct renderer_virgl *virgl = cookie;
+
+	return fd_take(&virgl->server.socket_fd);
+}
+
+void renderer_virgl_server_watch(struct renderer_virgl *virgl, GMainContext *context)
+{
+	struct renderer_virgl_server *server = &virgl->server;
+
+	if (server->pid <= 0)
+		return;
+	/* Where the kernel has no such descriptors nothing is said, and all else is the same. */
+	server->pid_fd = (int)syscall(SYS_pidfd_open, server->pid, 0);
+	if (server->pid_fd < 0)
+		return;
+	server->watch = g_unix_fd_source_new(server->pid_fd, G_IO_IN);
+	g_source_set_callback(server->watch, G_SOURCE_FUNC(handle_end), server, NULL);
+	g_source_attach(server->watch, context);
+}
+
+/* It ends by itself when its socket has closed; what does not is made to, contexts and all. */
+static void reap(pid_t pid)
+{
+	for (int tries = 0; tries < STOP_TRIES; tries++) {
+		if (waitpid(pid, NULL, WNOHANG) != 0)
+			return;
+		g_usleep(STOP_INTERVAL_US);
+	}
+	kill(-pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+void renderer_virgl_server_stop(struct renderer_virgl *virgl)
+{
+	struct renderer_virgl_server *server = &virgl->server;
+
+	if (server->watch) {
+		g_source_destroy(server->watch);
+		g_clear_pointer(&server->watch, g_source_unref);
+	}
+	fd_clear(&server->pid_fd);
+	fd_clear(&server->socket_fd);
+	if (server->pid > 0)
+		reap(server->pid);
+	server->pid = 0;
+}

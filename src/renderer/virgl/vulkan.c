@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * Has this host a Vulkan driver? Venus starts without one and then offers a guest no device, so
+ * that it has to be asked for. A child asks: drivers stay loaded, keep threads, and some crash.
+ * Only the loader's C interface is used, and of it only what has not changed since Vulkan 1.0.
+ */
+#include "renderer/virgl/renderer_virgl.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PROBE_TRIES	  7500
+#define PROBE_INTERVAL_US 2000
+#define MAX_DEVICES	  16
+#define TYPE_CPU	  4 /* VK_PHYSICAL_DEVICE_TYPE_CPU */
+#define INSTANCE_INFO	  1 /* VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO */
+
+/* What the child found; its exit status. */
+enum finding {
+	FOUND_CPU,
+	FOUND_GPU,
+	FOUND_NO_DEVICE,
+	FOUND_NO_LOADER,
+};
+
+/* VkInstanceCreateInfo */
+struct instance_info {
+	int32_t type;
+	const void *next;
+	uint32_t flags;
+	const void *application;
+	uint32_t layer_count;
+	const char *const *layers;
+	uint32_t extension_count;
+	const char *const *extensions;
+};
+
+/* The head of VkPhysicalDeviceProperties, and room for the rest. */
+struct device_properties {
+	uint32_t versions_and_ids[4];
+	uint32_t device_type;
+	uint64_t rest[1024];
+};
+
+struct loader {
+	int32_t (*create_instance)(const struct instance_info *, const void *, void **);
+	int32_t (*enumerate)(void *instance, uint32_t *count, void **devices);
+	void (*get_properties)(void *device, struct device_properties *properties);
+};
+
+static enum finding look(const struct loader *loader)
+{
+	const struct instance_info info = {.type = INSTANCE_INFO};
+	struct device_properties properties;
+	void *instance = NULL, *devices[MAX_DEVICES];
+	uint32_t count = MAX_DEVICES;
+
+	/* More devices than there is room for is a positive result, errors are negative. */
+	if (loader->create_instance(&info, NULL, &instance) != 0 ||
+		loader->enumerate(instance, &count, devices) < 0 || count == 0)
+		return FOUND_NO_DEVICE;
+	for (uint32_t i = 0; i < count; i++) {
+		loader->get_properties(devices[i], &properties);
+		if (properties.device_type != TYPE_CPU)
+			return FOUND_GPU;
+	}
+	return FOUND_CPU;
+}
+
+static enum finding load_and_look(void)
+{
+	void *library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
+	struct loader loader;
+
+	if (!library)
+		return FOUND_NO_LOADER;
+	*(void **)&loader.create_instance = dlsym(library, "vkCreateInstance");
+	*(void **)&loader.enumerate = dlsym(library, "vkEnumeratePhysicalDevices");
+	*(void **)&loader.get_properties = dlsym(library, "vkGetPhysicalDeviceProperties");
+	if (!loader.create_instance || !loader.enumerate || !loader.get_properties)
+		return FOUND_NO_LOADER;
+	return look(&loader);
+}
+
+__attribute__((noreturn)) static void run_child(void)
+{
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	/* Drivers complain about each device that is not theirs. */
+	if (null_fd >= 0) {
+		dup2(null_fd, STDOUT_FILENO);
+		dup2(null_fd, STDERR_FILENO);
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	_exit((int)load_and_look());
+}
+
+static int wait_for_child(pid_t pid, int *ret_status)
+{
+	for (int tries = 0; tries < PROBE_TRIES; tries++) {
+		pid_t ended = waitpid(pid, ret_status, WNOHANG);
+
+		if (ended == pid)
+			return WIFEXITED(*ret_status) ? 0 : -EIO;
+		if (ended < 0 && errno != EINTR)
+			return -errno;
+		g_usleep(PROBE_INTERVAL_US);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return -ETIMEDOUT;
+}
+
+int renderer_virgl_vulkan_probe(bool *ret_has_gpu, char **ret_reason)
+{
+	int status = 0, ret;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		run_child();
+	ret = wait_for_child(pid, &status);
+	if (ret < 0) {
+		*ret_reason =
+			g_strdup(ret == -ETIMEDOUT ? "the host's Vulkan driver does not answer"
+						   : "the host's Vulkan driver crashed");
+		return ret;
+	}
+	switch (WEXITSTATUS(status)) {
+	case FOUND_CPU:
+	case FOUND_GPU:
+		*ret_has_gpu = WEXITSTATUS(status) == FOUND_GPU;
+		return 0;
+	case FOUND_NO_LOADER:
+		*ret_reason = g_strdup("libvulkan.so.1 is missing (Debian's package libvulkan1)");
+		return -ENOENT;
+	default:
+		*ret_reason = g_strdup("no Vulkan driver finds a device (Debian's package "
+				       "mesa-vulkan-drivers has one that needs no GPU)");
+		return -ENODEV;
+	}
+}
