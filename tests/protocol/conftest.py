@@ -87,6 +87,7 @@ class Running:
 
     def end(self, failed):
         errors = [error for vm in self.vms for display in vm.displays for error in display.errors]
+        errors += [error for vm in self.vms if vm.region for error in vm.region.errors]
         for vm in self.vms:
             vm.close()
         for user in self.users:

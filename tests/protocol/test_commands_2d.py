@@ -11,7 +11,7 @@ from frontend.checks import (HUGE, NO_MEMORY, NO_RESOURCE, NO_SCANOUT, OK, PARAM
 from frontend.display import edid_answer
 from frontend.memory import DEFAULT_GPA, MIB
 from frontend.pixels import FORMATS
-from frontend.virtio_gpu import Cmd, Resp, rect, require
+from frontend.virtio_gpu import Cmd, Resp, require
 
 
 @pytest.fixture
@@ -192,18 +192,6 @@ def test_assign_uuid(vm, gpu, check):
     assert first.body != second.body
     for number in (0, 77, HUGE):
         check(f"resource {number}", gpu.assign_uuid(number), NO_RESOURCE)
-    check.done(vm)
-
-
-def test_blob_commands_are_refused(vm, gpu, check):
-    """RESOURCE_BLOB is not offered."""
-    check("create", gpu.create_blob(1, 1, 0, 0, 4096, gpu.backing(4096)), UNSPEC, PARAMETER)
-    check("scanout", gpu.command(Cmd.SET_SCANOUT_BLOB, rect(0, 0, 16, 16) + bytes(56)), UNSPEC,
-          PARAMETER, NO_RESOURCE)
-    check("map", gpu.command(Cmd.RESOURCE_MAP_BLOB, bytes(16), room=8), UNSPEC, PARAMETER,
-          NO_RESOURCE)
-    check("unmap", gpu.command(Cmd.RESOURCE_UNMAP_BLOB, bytes(8)), UNSPEC, PARAMETER, NO_RESOURCE)
-    check("id was not taken", gpu.create_2d(1, 1, 16, 16), OK)
     check.done(vm)
 
 

@@ -2,6 +2,7 @@
 # Copyright The vhost-device-gpu authors
 """The start of a connection: features, acknowledgements, configuration space."""
 
+import os
 import struct
 
 import pytest
@@ -14,7 +15,7 @@ from frontend.vm import WANTED_PROTOCOL
 
 REQUIRED = (Feature.VERSION_1 | Feature.PROTOCOL_FEATURES | Feature.RING_PACKED
             | Feature.RING_EVENT_IDX | Feature.RING_INDIRECT_DESC | Feature.RING_RESET
-            | Feature.EDID | Feature.RESOURCE_UUID)
+            | Feature.EDID | Feature.RESOURCE_UUID | Feature.RESOURCE_BLOB)
 
 
 @pytest.fixture
@@ -34,10 +35,10 @@ def test_features(running, mode):
 
 
 def test_protocol_features_are_the_documented_set(user):
-    assert user.get_protocol_features() == WANTED_PROTOCOL
+    assert user.get_protocol_features() == WANTED_PROTOCOL | PF.SHMEM_MAP
 
 
-@pytest.mark.parametrize("extra", [PF.SHMEM_MAP, 1 << 20, 1 << 63])
+@pytest.mark.parametrize("extra", [1 << 2, 1 << 20, 1 << 63])
 def test_protocol_features_that_were_not_offered(running, user, extra):
     """They are ignored or end the session; the daemon serves the next one."""
     user.set_protocol_features(WANTED_PROTOCOL | extra)
@@ -91,7 +92,7 @@ def test_set_protocol_features_is_acknowledged(user):
     assert user.acknowledged(Request.SET_PROTOCOL_FEATURES, struct.pack("=Q", WANTED_PROTOCOL)) == 0
 
 
-@pytest.mark.parametrize("number", [0, 6, 19, 27, 31, 35, 44, 46, 1000, 0xFFFFFFFF])
+@pytest.mark.parametrize("number", [0, 6, 19, 27, 31, 35, 45, 46, 1000, 0xFFFFFFFF])
 def test_unknown_message(running, user, number):
     """A failure is acknowledged, or the session ends; the daemon serves on in both cases."""
     user.set_protocol_features(WANTED_PROTOCOL)
@@ -122,6 +123,19 @@ def test_config_of_any_size(running, mode):
         for size in (0, 1, 4, 256 - offset):
             if offset + size <= 256:
                 assert user.get_config(size, offset) == whole[offset:offset + size]
+
+
+def test_blob_alignment_where_the_config_has_the_field(running):
+    """The feature is offered once the front-end has shown that its structure has 20 bytes."""
+    user = running.connect(running.daemon("2d"))
+    user.set_protocol_features(WANTED_PROTOCOL)
+    blob_alignment = 1 << 5
+    assert not user.get_features() & blob_alignment
+    user.get_config(16)
+    assert not user.get_features() & blob_alignment
+    alignment, = struct.unpack_from("=I", user.get_config(20), 16)
+    assert alignment == os.sysconf("SC_PAGESIZE")
+    assert user.get_features() & blob_alignment
 
 
 @pytest.mark.parametrize("offset,size", [(0, 257), (256, 1), (0xFFFFFFFF, 2), (200, 100),

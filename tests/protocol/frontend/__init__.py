@@ -5,8 +5,10 @@
 vhost_user   the front-end's side of the vhost-user socket, and the back-end channel
 memory       guest memory in memfds, with an allocator
 ring         the driver's side of split and packed virtqueues
+shmem        the shared memory region, and the server of the back-end channel
 display      the server of the vhost-user-gpu display socket
 virtio_gpu   structures, and a driver that has a method for each command
+blob         blob resources and the pictures that are made of them
 virgl        the few virgl commands that the tests encode by hand
 pixels       pixel formats and pictures, the reference that results are compared with
 checks       expected answers

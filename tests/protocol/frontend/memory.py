@@ -6,6 +6,7 @@ Guest-physical addresses, the front-end's addresses and file offsets of a region
 purpose, so that a back-end that mixes them up reads the wrong place.
 """
 
+import fcntl
 import mmap
 import os
 import struct
@@ -18,10 +19,13 @@ DEFAULT_UVA = 0x7F12_0000_0000
 class Region:
     """size bytes at guest-physical gpa, known to the front-end as uva, at fd_offset of a memfd."""
 
-    def __init__(self, gpa, size, uva, fd_offset=0):
+    def __init__(self, gpa, size, uva, fd_offset=0, sealed=False):
+        """sealed: the file cannot shrink, which udmabuf asks for and QEMU does by default."""
         self.gpa, self.size, self.uva, self.fd_offset = gpa, size, uva, fd_offset
-        self.fd = os.memfd_create("guest-memory", os.MFD_CLOEXEC)
+        self.fd = os.memfd_create("guest-memory", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self.fd, fd_offset + size)
+        if sealed:
+            fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         self.map = mmap.mmap(self.fd, size, offset=fd_offset)
         self.halfwords = memoryview(self.map).cast("H")
         self.used_len = 0
@@ -43,13 +47,13 @@ class Region:
 class GuestMemory:
     """The regions of one guest. Addresses that it takes and returns are guest-physical."""
 
-    def __init__(self, sizes=(64 * MIB,), gap=0, fd_offset=0):
+    def __init__(self, sizes=(64 * MIB,), gap=0, fd_offset=0, sealed=False):
         """One region per size; gap bytes of nothing lie between two regions."""
         self.regions = []
         self._free = {}
         gpa, uva = DEFAULT_GPA, DEFAULT_UVA
         for size in sizes:
-            self.add(Region(gpa, size, uva, fd_offset))
+            self.add(Region(gpa, size, uva, fd_offset, sealed))
             gpa += size + gap
             uva += size + 0x1000_0000
 

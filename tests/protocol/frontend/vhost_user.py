@@ -57,6 +57,7 @@ class Request(enum.IntEnum):
 
 class BackendRequest(enum.IntEnum):
     CONFIG_CHANGE_MSG = 2
+    SHARED_OBJECT_REMOVE = 7
     SHMEM_MAP = 9
     SHMEM_UNMAP = 10
 

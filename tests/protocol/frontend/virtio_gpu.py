@@ -73,6 +73,16 @@ class Feature(enum.IntFlag):
     RING_RESET = 1 << 40
 
 
+class Blobs(enum.IntFlag):
+    """blob_mem and blob_flags of RESOURCE_CREATE_BLOB."""
+    MEM_GUEST = 1
+    MEM_HOST3D = 2
+    MEM_HOST3D_GUEST = 3
+    USE_MAPPABLE = 1
+    USE_SHAREABLE = 2
+    USE_CROSS_DEVICE = 4
+
+
 FLAG_FENCE = 1 << 0
 FLAG_INFO_RING_IDX = 1 << 1
 HEADER = struct.Struct("=IIQIB3x")
@@ -218,9 +228,28 @@ class Gpu:
         return self.command(Cmd.RESOURCE_ASSIGN_UUID, struct.pack("=II", resource, 0), room=16,
                             **options)
 
-    def create_blob(self, resource, mem, flags, blob_id, size, entries=(), **options):
-        body = struct.pack("=IIIIQQ", resource, mem, flags, len(entries), blob_id, size)
+    # Blobs
+
+    def create_blob(self, resource, mem, flags, blob_id, size, entries=(), count=None, **options):
+        """count is what the command claims, if not the number of entries."""
+        body = struct.pack("=IIIIQQ", resource, mem, flags,
+                           len(entries) if count is None else count, blob_id, size)
         return self.command(Cmd.RESOURCE_CREATE_BLOB, body + entries_bytes(entries), **options)
+
+    def set_scanout_blob(self, scanout, resource, layout, area=None, strides=(0, 0, 0),
+                         offsets=(0, 0, 0), **options):
+        """layout is a blob.Layout; strides and offsets are those of planes 1 to 3."""
+        body = rect(*(area or layout.full)) + struct.pack(
+            "=6I4I4I", scanout, resource, layout.width, layout.height, layout.format, 0,
+            layout.pitch, *strides, layout.offset, *offsets)
+        return self.command(Cmd.SET_SCANOUT_BLOB, body, **options)
+
+    def map_blob(self, resource, offset, room=8, **options):
+        body = struct.pack("=IIQ", resource, 0, offset)
+        return self.command(Cmd.RESOURCE_MAP_BLOB, body, room=room, **options)
+
+    def unmap_blob(self, resource, **options):
+        return self.command(Cmd.RESOURCE_UNMAP_BLOB, struct.pack("=II", resource, 0), **options)
 
     # Capability sets and contexts
 

@@ -12,14 +12,15 @@ from .virtio_gpu import Feature
 WANTED_PROTOCOL = (PF.MQ | PF.REPLY_ACK | PF.BACKEND_REQ | PF.CONFIG | PF.BACKEND_SEND_FD
                    | PF.RESET_DEVICE | PF.CONFIGURE_MEM_SLOTS)
 BASE_FEATURES = (Feature.VERSION_1 | Feature.PROTOCOL_FEATURES | Feature.VIRGL | Feature.EDID
-                 | Feature.RESOURCE_UUID | Feature.CONTEXT_INIT)
+                 | Feature.RESOURCE_UUID | Feature.RESOURCE_BLOB | Feature.CONTEXT_INIT)
 
 
 class Vm:
-    """Owns the socket, the memory, the rings and the display socket."""
+    """Owns the socket, the memory, the rings, the display socket and the shared memory region."""
 
     def __init__(self, user, *, packed=False, event_idx=False, indirect=False, ring_size=256,
-                 cursor_size=16, memory=None, display=None, headless=False):
+                 cursor_size=16, memory=None, display=None, headless=False, region=None):
+        """region: a SharedRegion; without one, SHMEM_MAP is not negotiated."""
         self.user = user
         self.packed, self.event_idx, self.indirect = packed, event_idx, indirect
         self.memory = memory or GuestMemory()
@@ -29,6 +30,7 @@ class Vm:
         self.headless = headless
         self.display = None if headless else display or Display()
         self.displays = [self.display] if self.display else []
+        self.region = region
         self.features = 0
         self.markers = 0
 
@@ -36,16 +38,24 @@ class Vm:
         """What QEMU does when the device is created."""
         offered = self.user.get_features()
         assert offered & Feature.PROTOCOL_FEATURES
-        self.protocol = self.user.get_protocol_features() & WANTED_PROTOCOL
+        wanted = WANTED_PROTOCOL | PF.SHMEM_MAP if self.region else WANTED_PROTOCOL
+        self.protocol = self.user.get_protocol_features() & wanted
         self.user.set_protocol_features(self.protocol)
         if self.protocol & PF.MQ:
             assert self.user.get_queue_num() >= 2
         if self.protocol & PF.CONFIGURE_MEM_SLOTS:
             assert self.user.get_max_mem_slots() >= 1
         self.user.set_owner()
+        if self.region:
+            self.give_region()
         self.features = self.choose(offered)
         for index, ring in enumerate(self.rings):
             self.user.set_vring_call(index, ring.call_fd)
+
+    def give_region(self):
+        assert self.protocol & PF.SHMEM_MAP, "no shared memory region is offered"
+        self.region.give(self.user)
+        self.region.size = self.user.get_shmem_config()[1][1]
 
     def choose(self, offered):
         wanted = BASE_FEATURES
@@ -129,6 +139,8 @@ class Vm:
 
     def close(self):
         self.hang_up()
+        if self.region:
+            self.region.close()
         for ring in self.rings:
             ring.close()
         self.memory.close()
