@@ -14,6 +14,8 @@ CHECK_PACKAGES=(clang clang-format shellcheck python3 python3-venv)
 VM_TEST_PACKAGES=(libdrm-tests glmark2-es2-drm weston seatd)
 # Taken from backports as one where the release's own are too old.
 QEMU_PACKAGES=(qemu-system-x86 qemu-system-gui qemu-system-common qemu-system-data seabios)
+# To make the Debian root in which newer versions are tested.
+TRIXIE_PACKAGES=(debootstrap debian-archive-keyring util-linux)
 PYTHON_PACKAGES=(pytest qemu.qmp Pillow)
 
 # The oldest QEMU that runs vhost-user-gpu without KVM. (7.2 says "requires kvm".)
@@ -49,7 +51,7 @@ is_installed() {
 	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# Prints the packages of a purpose (build, guest, check, vm-test), one a line.
+# Prints the packages of a purpose (build, guest, check, vm-test, trixie), one a line.
 packages_for() {
 	case $1 in
 	build) printf '%s\n' "${BUILD_PACKAGES[@]}" ;;
@@ -62,6 +64,7 @@ packages_for() {
 		clang_runtime_package
 		;;
 	vm-test) printf '%s\n' "${VM_TEST_PACKAGES[@]}" ;;
+	trixie) printf '%s\n' "${TRIXIE_PACKAGES[@]}" ;;
 	*) fail "packages_for $1" ;;
 	esac
 }

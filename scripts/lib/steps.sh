@@ -69,11 +69,21 @@ meson_count() {
 
 # run_pytest NAME LOG ARGUMENTS...: each test that pytest counts. PYTHON is the interpreter.
 run_pytest() {
+	local name=$1 log=$2
+	shift 2
+	run_counted "$name" "$log" "$PYTHON" -B -m pytest -p no:cacheprovider -ra "$@"
+}
+
+# run_counted NAME LOG COMMAND...: each test that a command counts, which ends as pytest does.
+run_counted() {
 	local name=$1 log=$2 status=0 passed failed skipped
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	# In CI, pytest would print whole values, however long, in its summary.
-	env -u CI "$PYTHON" -B -m pytest -p no:cacheprovider -ra "$@" >"$log" 2>&1 </dev/null || status=$?
+	(
+		unset CI
+		"$@"
+	) >"$log" 2>&1 </dev/null || status=$?
 	passed=$(number_before passed "$log")
 	skipped=$(number_before skipped "$log")
 	failed=$(($(number_before failed "$log") + $(number_before error "$log")))

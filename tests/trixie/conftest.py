@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# Copyright The vhost-device-gpu authors
+"""Guests on QEMU 11.1 with our daemon as a headless device: blobs, host-visible memory, Venus.
+
+Runs inside the trixie root (scripts/in-trixie), with the harness of tests/vm. Environment:
+VHOST_DEVICE_GPU (the daemon, built in the root), VDG_TRIXIE_PROGRAMS (folder of vk_triangle),
+VDG_LOGS (folder that keeps the logs).
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "vm"))
+
+from harness import guest as guest_module  # noqa: E402
+from harness.device import Daemon  # noqa: E402
+from harness.guest import Guest  # noqa: E402
+from harness.kernel import Kernel  # noqa: E402
+
+
+class Headless(Daemon):
+    """Our daemon on QEMU's generic vhost-user device: no display, but shared memory."""
+
+    def command(self):
+        return [*super().command(), "--headless"]
+
+    def device_args(self, vga, properties):
+        del vga, properties
+        return ["-chardev", f"socket,id=gpu-chardev,path={self.socket_path}",
+                "-device", "vhost-user-test-device-pci,chardev=gpu-chardev,virtio-id=16,"
+                "num_vqs=2,vq_size=256,config_size=16"]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    kept = os.environ.get("VDG_LOGS")
+    path = Path(kept) if kept else tmp_path_factory.mktemp("trixie")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def kernel(folder):
+    return Kernel(folder)
+
+
+@pytest.fixture(scope="session")
+def programs():
+    return Path(os.environ["VDG_TRIXIE_PROGRAMS"])
+
+
+@pytest.fixture(scope="module")
+def venus(folder, kernel):
+    """A guest with all that the daemon has; its daemon is venus.device."""
+    guest_module.MEMORY = "3G"
+    where = folder / "venus"
+    where.mkdir()
+    device = Headless(where, "virglrenderer", ["--log-level", "debug"]
+                      if "VDG_DEBUG" in os.environ else [])
+    guest = Guest(kernel, device, where)
+    try:
+        device.start()
+        guest.start()
+        yield guest
+        guest.quit()
+        device.stop()
+    finally:
+        guest.kill()
+        device.kill()
