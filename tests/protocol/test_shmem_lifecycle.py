@@ -356,6 +356,11 @@ def test_signal(vm, gpu, region, outstanding):
     vm.daemon.wait_sessions(0)
 
 
+def is_sanitized(pid):
+    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps:
+        return "libasan" in maps.read()
+
+
 def rss(pid):
     """Bytes of memory that are the process's own."""
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
@@ -385,7 +390,9 @@ def test_rounds_leave_nothing(vm, gpu, region):
     region.wait_empty()
     assert len(region.of(MAP)) == len(region.of(UNMAP)) == 1000
     assert sizes[0][:2] == sizes[1][:2]
-    assert sizes[1][2] < sizes[0][2] + (1 << 20), sizes
+    # AddressSanitizer keeps what was freed, to recognise its use.
+    if not is_sanitized(pid):
+        assert sizes[1][2] < sizes[0][2] + (1 << 20), sizes
 
 
 def test_resets_leave_nothing(vm, gpu, region):
