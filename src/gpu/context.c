@@ -136,15 +136,13 @@ uint32_t gpu_handle_ctx_attach_resource(struct gpu_device *device, struct gpu_co
 	struct renderer *renderer = device->renderer;
 	uint32_t id = le32toh(command->args.ctx_resource.resource_id);
 	struct gpu_context *context = find_or_log(device, command);
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 	int ret = 0;
 
 	if (context == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
-	if (resource == NULL) {
-		gpu_command_log(command, id, "there is no such resource");
+	if (resource == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
 	if (g_hash_table_contains(context->resources, GUINT_TO_POINTER(id)))
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	if (resource->is_renderers && renderer->ops->ctx_attach_resource != NULL)
@@ -158,14 +156,12 @@ uint32_t gpu_handle_ctx_detach_resource(struct gpu_device *device, struct gpu_co
 {
 	uint32_t id = le32toh(command->args.ctx_resource.resource_id);
 	struct gpu_context *context = find_or_log(device, command);
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 
 	if (context == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
-	if (resource == NULL) {
-		gpu_command_log(command, id, "there is no such resource");
+	if (resource == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
 	detach(device, context, resource);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }

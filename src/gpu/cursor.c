@@ -33,16 +33,14 @@ static bool take_blob(
 static uint32_t read_image(
 	struct gpu_device *device, struct gpu_command *command, uint32_t id, uint32_t *image)
 {
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 	struct gpu_framebuffer framebuffer;
 	struct gpu_rect rect = {0};
 	struct display_pixels pixels;
 	int ret;
 
-	if (resource == NULL) {
-		gpu_command_log(command, id, "there is no such resource");
+	if (resource == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
 	if (!gpu_framebuffer_of(resource, &framebuffer) && !take_blob(resource, &framebuffer)) {
 		gpu_command_log(command, id, "this resource cannot be a cursor");
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;

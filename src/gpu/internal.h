@@ -120,6 +120,9 @@ uint32_t gpu_resource_add(struct gpu_device *device, struct gpu_command *command
 uint32_t gpu_resource_check_new(
 	struct gpu_device *device, struct gpu_command *command, uint32_t id);
 struct gpu_tracked_resource *gpu_resource_find(struct gpu_device *device, uint32_t id);
+/** gpu_resource_require() - The same for a command that needs it: says so where it is missing. */
+struct gpu_tracked_resource *gpu_resource_require(
+	struct gpu_device *device, const struct gpu_command *command, uint32_t id);
 void gpu_resource_destroy_all(struct gpu_device *device);
 uint32_t gpu_handle_resource_create_2d(struct gpu_device *device, struct gpu_command *command);
 uint32_t gpu_handle_resource_create_3d(struct gpu_device *device, struct gpu_command *command);

@@ -328,12 +328,10 @@ uint32_t gpu_handle_resource_map_blob(struct gpu_device *device, struct gpu_comm
 uint32_t gpu_handle_resource_unmap_blob(struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = le32toh(command->args.unmap_blob.resource_id);
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 
-	if (resource == NULL) {
-		gpu_command_log(command, id, "there is no such resource");
+	if (resource == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
 	if (resource->mapping == NULL && resource->mapping_was_dropped) {
 		resource->mapping_was_dropped = false;
 		return VIRTIO_GPU_RESP_OK_NODATA;

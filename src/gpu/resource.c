@@ -17,6 +17,16 @@ struct gpu_tracked_resource *gpu_resource_find(struct gpu_device *device, uint32
 	return id != 0 ? g_hash_table_lookup(device->resources, GUINT_TO_POINTER(id)) : NULL;
 }
 
+struct gpu_tracked_resource *gpu_resource_require(
+	struct gpu_device *device, const struct gpu_command *command, uint32_t id)
+{
+	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+
+	if (resource == NULL)
+		gpu_command_log(command, id, "there is no such resource");
+	return resource;
+}
+
 int gpu_hostmem_charge(struct gpu_device *device, uint64_t len)
 {
 	if (!checked_range(device->hostmem_used, len, device->limits.max_hostmem))
@@ -272,12 +282,10 @@ uint32_t gpu_handle_resource_create_3d(struct gpu_device *device, struct gpu_com
 uint32_t gpu_handle_resource_unref(struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = le32toh(command->args.resource_unref.resource_id);
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 
-	if (resource == NULL) {
-		gpu_command_log(command, id, "there is no such resource");
+	if (resource == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
 	resource_destroy(device, resource);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
@@ -303,14 +311,12 @@ uint32_t gpu_handle_resource_attach_backing(struct gpu_device *device, struct gp
 {
 	const struct virtio_gpu_resource_attach_backing *args = &command->args.attach_backing;
 	uint32_t id = le32toh(args->resource_id);
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 	struct gpu_backing backing;
 	int ret;
 
-	if (resource == NULL) {
-		gpu_command_log(command, id, "there is no such resource");
+	if (resource == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
 	if (resource->base.kind == GPU_RESOURCE_BLOB) {
 		gpu_command_log(command, id, "a blob has its pages for life");
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
@@ -334,12 +340,10 @@ uint32_t gpu_handle_resource_attach_backing(struct gpu_device *device, struct gp
 uint32_t gpu_handle_resource_detach_backing(struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = le32toh(command->args.detach_backing.resource_id);
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 
-	if (resource == NULL) {
-		gpu_command_log(command, id, "there is no such resource");
+	if (resource == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
 	if (resource->base.kind == GPU_RESOURCE_BLOB) {
 		gpu_command_log(command, id, "a blob has its pages for life");
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
@@ -355,12 +359,10 @@ uint32_t gpu_handle_resource_detach_backing(struct gpu_device *device, struct gp
 uint32_t gpu_handle_resource_assign_uuid(struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = le32toh(command->args.assign_uuid.resource_id);
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 
-	if (resource == NULL) {
-		gpu_command_log(command, id, "there is no such resource");
+	if (resource == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
 	if (!resource->has_uuid) {
 		uint8_t *uuid = resource->uuid;
 

@@ -281,12 +281,10 @@ uint32_t gpu_handle_resource_flush(struct gpu_device *device, struct gpu_command
 {
 	const struct gpu_rect rect = gpu_rect_from_guest(&command->args.flush.r);
 	uint32_t id = le32toh(command->args.flush.resource_id);
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 
-	if (resource == NULL) {
-		gpu_command_log(command, id, "there is no such resource");
+	if (resource == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
 	/* A blob has no size of its own; what is damaged is cut to each scanout. */
 	if (resource->base.kind != GPU_RESOURCE_BLOB &&
 		!gpu_rect_is_inside(&rect, resource->base.width, resource->base.height)) {

@@ -14,12 +14,10 @@
 static uint32_t find_backed(struct gpu_device *device, struct gpu_command *command, uint32_t id,
 	struct gpu_tracked_resource **ret_resource)
 {
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 
-	if (resource == NULL) {
-		gpu_command_log(command, id, "there is no such resource");
+	if (resource == NULL)
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
 	if (resource->base.iov == NULL) {
 		gpu_command_log(command, id, "it has no backing");
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
