@@ -99,6 +99,8 @@ def test_no_notification_when_not_wanted(start_vm, layout):
     vm = start_vm("null", ring_size=128, **layout)
     ring = vm.gpu.control
     vm.alive()
+    vm.user.get_features()  # the last answer's notification has been sent
+    ring.poll()
     ring.disable_notifications()
     before = ring.notifications
     chains = batch(vm, 20)

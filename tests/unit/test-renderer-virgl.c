@@ -300,6 +300,33 @@ static void test_2d(void)
 	fixture_finish(&f);
 }
 
+/* A new image is black, and not what another one was whose memory it got. */
+static void test_2d_is_black(void)
+{
+	const struct gpu_rect whole = {0, 0, WIDTH, HEIGHT};
+	struct fixture f;
+
+	fixture_init(&f);
+	for (uint32_t id = 1; id <= 20; id++) {
+		static const uint8_t black[STRIDE * HEIGHT];
+		struct gpu_resource resource = {
+			.id = id,
+			.kind = GPU_RESOURCE_2D,
+			.format = VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
+			.width = WIDTH,
+			.height = HEIGHT,
+		};
+		const struct renderer_ops *ops = f.renderer->ops;
+
+		g_assert_cmpint(ops->resource_create(f.renderer, &resource), ==, 0);
+		check_all_rects(&f, &resource, UINT32_MAX, black);
+		attach(&f, &resource);
+		g_assert_cmpint(ops->transfer_to_host_2d(f.renderer, &resource, &whole, 0), ==, 0);
+		resource_finish(&f, &resource);
+	}
+	fixture_finish(&f);
+}
+
 /* The first line in is the first line out, whichever end of the texture it is at. */
 static void test_3d_orientation(void)
 {
@@ -820,6 +847,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/renderer/virgl/refused", test_refused);
 	g_test_add_func("/renderer/virgl/capsets", test_capsets);
 	g_test_add_func("/renderer/virgl/2d", test_2d);
+	g_test_add_func("/renderer/virgl/2d-is-black", test_2d_is_black);
 	g_test_add_func("/renderer/virgl/3d-orientation", test_3d_orientation);
 	g_test_add_func("/renderer/virgl/clear", test_clear);
 	g_test_add_func("/renderer/virgl/export", test_export);

@@ -22,7 +22,6 @@
 static int find_venus(struct renderer_virgl *virgl, char **ret_reason)
 {
 	uint32_t version = 0, size = 0;
-	bool has_gpu = false;
 	int ret;
 
 	virgl_renderer_get_cap_set(VIRTIO_GPU_CAPSET_VENUS, &version, &size);
@@ -32,9 +31,23 @@ static int find_venus(struct renderer_virgl *virgl, char **ret_reason)
 	}
 	ret = renderer_virgl_server_find(virgl, ret_reason);
 	if (ret == 0)
-		ret = renderer_virgl_vulkan_probe(&has_gpu, ret_reason);
-	virgl->exports_opaque = ret == 0 && !has_gpu && access("/dev/udmabuf", R_OK | W_OK) != 0;
+		ret = renderer_virgl_vulkan_probe(virgl, ret_reason);
+	virgl->exports_opaque =
+		ret == 0 && !virgl->has_vulkan_gpu && access("/dev/udmabuf", R_OK | W_OK) != 0;
 	return ret;
+}
+
+/* NULL where guests can map what Vulkan allocates. A driver that they cannot is worth nothing to
+ * most, so that who wants it has to ask for it. */
+static const char *why_not_mappable(const struct renderer_virgl *virgl)
+{
+	if (virgl->has_vulkan_gpu && !virgl->exports_gpu_dmabufs)
+		return "the GPU's Vulkan driver has no VK_EXT_external_memory_dma_buf here, so that "
+		       "guests cannot map its memory";
+	if (virgl->exports_opaque && !MAPS_OPAQUE)
+		return "memory of a software Vulkan driver cannot be mapped with this "
+		       "virglrenderer, which is older than 1.0, without /dev/udmabuf";
+	return NULL;
 }
 
 struct feature {
@@ -53,6 +66,7 @@ static int find_feature(struct renderer_virgl *virgl, const struct feature *feat
 	bool is_required, char **ret_message)
 {
 	g_autofree char *reason = NULL;
+	const char *useless = NULL;
 	int ret;
 
 	/* Their fences come from the library's threads only. */
@@ -62,15 +76,16 @@ static int find_feature(struct renderer_virgl *virgl, const struct feature *feat
 	} else {
 		ret = feature->find(virgl, &reason);
 	}
-	/* Worth nothing to most, so that who wants it has to ask for it. */
-	if (ret == 0 && !is_required && virgl->exports_opaque && !MAPS_OPAQUE &&
-		feature->capset_id == VIRTIO_GPU_CAPSET_VENUS) {
-		reason = g_strdup("memory of a software Vulkan driver cannot be mapped with this "
-				  "virglrenderer, which is older than 1.0, without /dev/udmabuf");
+	if (ret == 0 && feature->capset_id == VIRTIO_GPU_CAPSET_VENUS)
+		useless = why_not_mappable(virgl);
+	if (useless && is_required)
+		log_warning("virglrenderer: %s: %s", feature->name, useless);
+	if (ret == 0 && (!useless || is_required))
+		return 0;
+	if (useless) {
+		reason = g_strdup(useless);
 		ret = -ENOTSUP;
 	}
-	if (ret == 0)
-		return 0;
 	if (is_required)
 		*ret_message = g_strdup_printf("virglrenderer: no %s: %s", feature->name,
 			reason ? reason : g_strerror(-ret));

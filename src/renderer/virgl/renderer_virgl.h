@@ -42,6 +42,8 @@ struct renderer_virgl_server {
  * @has_venus: Vulkan contexts, in @server
  * @has_drm: native contexts
  * @exports_opaque: Vulkan runs on the CPU only, and the host makes no dma-bufs of such memory
+ * @has_vulkan_gpu: a Vulkan driver of the host runs on a GPU
+ * @exports_gpu_dmabufs: and gives its memory out as dma-bufs
  * @server: runs as long as @has_venus
  * @plain: keeps the 2D images where there is no GL; NULL where there is
  * @contexts: id to capset id of each context; ours only
@@ -62,6 +64,8 @@ struct renderer_virgl {
 	bool has_venus;
 	bool has_drm;
 	bool exports_opaque;
+	bool has_vulkan_gpu;
+	bool exports_gpu_dmabufs;
 	struct renderer_virgl_server server;
 	struct renderer *plain;
 	GHashTable *contexts;
@@ -144,12 +148,12 @@ void renderer_virgl_server_stop(struct renderer_virgl *virgl);
 
 /**
  * renderer_virgl_vulkan_probe() - Has the host a Vulkan driver with a device?
- * @ret_has_gpu: one of them is not the CPU
  * @ret_reason: why not; freed by the caller
  *
- * Runs a child, for 15 seconds at most. Return: 0 or a negative errno.
+ * Fills in has_vulkan_gpu and exports_gpu_dmabufs. Runs a child, for 15 seconds at most. Return: 0
+ * or a negative errno.
  */
-int renderer_virgl_vulkan_probe(bool *ret_has_gpu, char **ret_reason);
+int renderer_virgl_vulkan_probe(struct renderer_virgl *virgl, char **ret_reason);
 
 /**
  * renderer_virgl_drm_find() - Is there a GPU that can have native contexts?
@@ -192,6 +196,16 @@ void renderer_virgl_write_context_fence(
 
 /** renderer_virgl_fences_sweep() - To be called when the library may have lost a fence. */
 void renderer_virgl_fences_sweep(struct renderer_virgl *virgl);
+
+/**
+ * renderer_virgl_write_rect() - Draw into a 2D image
+ * @pixels: lines without gaps, only read; @len: bytes
+ *
+ * Context 0 is current. The caller knows that @rect lies inside the image. Return: 0 or a negative
+ * errno.
+ */
+int renderer_virgl_write_rect(
+	struct gpu_resource *resource, const struct gpu_rect *rect, void *pixels, size_t len);
 
 /* Hooks of struct renderer_ops, in fences.c, resource.c, transfer.c, export.c and blob.c. */
 int renderer_virgl_create_fence(struct renderer *renderer, const struct renderer_fence *fence);

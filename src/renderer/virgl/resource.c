@@ -7,6 +7,8 @@
  */
 #include "renderer/virgl/renderer_virgl.h"
 
+#include <sys/mman.h>
+
 #include "util/checked.h"
 
 #define TARGET_BUFFER	  0 /* the protocol's numbers, which are Gallium's */
@@ -17,12 +19,38 @@
 #define MAX_BUFFER_LEN ((UINT64_C(1) << 31) - 1)
 #define MAX_SAMPLES    32
 
+#define BYTES_PER_PIXEL 4		  /* of a 2D image */
+#define STRIP_LEN	((size_t)4 << 20) /* cleared at a time */
+
 /* resource->renderer_data of a resource whose texture does not have the guest's format */
 #define RAW_BYTES GINT_TO_POINTER(1)
 
 bool renderer_virgl_format_is_real(const struct gpu_resource *resource)
 {
 	return resource->renderer_data != RAW_BYTES;
+}
+
+/*
+ * A GPU's driver may make a texture out of memory that still holds another image. The pages of
+ * zeroes are the kernel's one page over and over.
+ */
+static int clear_2d(struct gpu_resource *resource)
+{
+	const size_t stride = (size_t)resource->width * BYTES_PER_PIXEL;
+	const uint32_t height = (uint32_t)CLAMP(STRIP_LEN / stride, 1, resource->height);
+	const size_t len = stride * height;
+	void *zeroes = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct gpu_rect strip = {.width = resource->width};
+	int ret = 0;
+
+	if (zeroes == MAP_FAILED)
+		return -ENOMEM;
+	for (; ret == 0 && strip.y < resource->height; strip.y += strip.height) {
+		strip.height = MIN(height, resource->height - strip.y);
+		ret = renderer_virgl_write_rect(resource, &strip, zeroes, len);
+	}
+	munmap(zeroes, len);
+	return ret;
 }
 
 /*
@@ -43,7 +71,14 @@ static int create_2d(struct gpu_resource *resource, uint32_t format)
 		.array_size = 1,
 	};
 
-	return renderer_virgl_errno(virgl_renderer_resource_create(&args, NULL, 0));
+	int ret = renderer_virgl_errno(virgl_renderer_resource_create(&args, NULL, 0));
+
+	if (ret < 0)
+		return ret;
+	ret = clear_2d(resource);
+	if (ret < 0)
+		virgl_renderer_resource_unref(resource->id);
+	return ret;
 }
 
 /*

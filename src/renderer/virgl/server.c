@@ -28,7 +28,8 @@
 #define STOP_INTERVAL_US  2000
 #define PATH_VARIABLE	  "RENDER_SERVER_EXEC_PATH" /* the library's own name for it */
 #define SERVER_DEBIAN_PKG "virgl-server"
-#define MODULE_NAME	  "vdg-whole-pages.so"
+#define WHOLE_PAGES	  "vdg-whole-pages.so" /* whole_pages.c */
+#define LATE_DRIVER	  "vdg-late-driver.so" /* late_driver.c */
 #define MODULE_VARIABLE	  "VHOST_DEVICE_GPU_LIBDIR"
 
 /* Beside the library first, then where distributions keep helper programs. */
@@ -68,33 +69,32 @@ int renderer_virgl_server_find(struct renderer_virgl *virgl, char **ret_reason)
 }
 
 /* Where it was installed, or was built: beside the daemon in the build folder. */
-static char *find_module(void)
+static char *find_module(const char *name)
 {
 	g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
 	g_autofree char *folder = program ? g_path_get_dirname(program) : g_strdup(".");
-	g_autofree char *built = g_build_filename(folder, "renderer", "virgl", MODULE_NAME, NULL);
+	g_autofree char *built = g_build_filename(folder, "renderer", "virgl", name, NULL);
 	const char *chosen = getenv(MODULE_VARIABLE);
 
 	if (chosen)
-		return g_build_filename(chosen, MODULE_NAME, NULL);
+		return g_build_filename(chosen, name, NULL);
 	if (g_file_test(built, G_FILE_TEST_EXISTS))
 		return g_steal_pointer(&built);
-	return g_build_filename(RENDERER_VIRGL_LIBDIR, MODULE_NAME, NULL);
+	return g_build_filename(RENDERER_VIRGL_LIBDIR, name, NULL);
 }
 
-/* Its environment is ours; where memory is in files, whole_pages.c makes these mappable. */
+/* Its environment is ours, and what it must have loaded to serve this host's Vulkan driver. */
 static char **make_environment(const struct renderer_virgl *virgl)
 {
 	char **environment = g_get_environ();
 	const char *others = g_environ_getenv(environment, "LD_PRELOAD");
 	g_autofree char *module = NULL, *preload = NULL;
 
-	if (!virgl->exports_opaque)
+	if (!virgl->exports_opaque && !virgl->has_vulkan_gpu)
 		return environment;
-	module = find_module();
+	module = find_module(virgl->has_vulkan_gpu ? LATE_DRIVER : WHOLE_PAGES);
 	if (!g_file_test(module, G_FILE_TEST_EXISTS)) {
-		log_warning("virglrenderer: %s is missing, Vulkan's memory may not be mappable",
-			module);
+		log_warning("virglrenderer: %s is missing, Vulkan may not work in guests", module);
 		return environment;
 	}
 	preload = others ? g_strjoin(":", module, others, NULL) : g_strdup(module);

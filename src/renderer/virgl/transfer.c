@@ -126,6 +126,17 @@ int renderer_virgl_transfer_to_host_2d(struct renderer *renderer, struct gpu_res
 	return renderer_virgl_transfer_to_host_3d(renderer, 0, resource, &transfer);
 }
 
+int renderer_virgl_write_rect(
+	struct gpu_resource *resource, const struct gpu_rect *rect, void *pixels, size_t len)
+{
+	struct virtio_gpu_box box = {
+		.x = rect->x, .y = rect->y, .w = rect->width, .h = rect->height, .d = 1};
+	struct iovec iov = {pixels, len};
+
+	return renderer_virgl_errno(virgl_renderer_transfer_write_iov(
+		resource->id, 0, 0, 0, 0, box_of(&box), 0, &iov, 1));
+}
+
 /*
  * The library gives the line that @rect calls the first one first, however the texture lies, so
  * that there is nothing to turn over here. It writes to the list that it is handed instead of the

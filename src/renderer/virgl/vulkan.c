@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #define PROBE_TRIES	  7500
 #define PROBE_INTERVAL_US 2000
 #define MAX_DEVICES	  16
+#define MAX_EXTENSIONS	  1024
 #define TYPE_CPU	  4 /* VK_PHYSICAL_DEVICE_TYPE_CPU */
 #define INSTANCE_INFO	  1 /* VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO */
 
@@ -25,6 +27,7 @@
 enum finding {
 	FOUND_CPU,
 	FOUND_GPU,
+	FOUND_GPU_DMABUF,
 	FOUND_NO_DEVICE,
 	FOUND_NO_LOADER,
 };
@@ -48,17 +51,40 @@ struct device_properties {
 	uint64_t rest[1024];
 };
 
+/* VkExtensionProperties */
+struct extension {
+	char name[256];
+	uint32_t version;
+};
+
 struct loader {
 	int32_t (*create_instance)(const struct instance_info *, const void *, void **);
 	int32_t (*enumerate)(void *instance, uint32_t *count, void **devices);
 	void (*get_properties)(void *device, struct device_properties *properties);
+	int32_t (*enumerate_extensions)(
+		void *device, const char *layer, uint32_t *count, struct extension *extensions);
 };
+
+static bool exports_dmabufs(const struct loader *loader, void *device)
+{
+	static struct extension extensions[MAX_EXTENSIONS];
+	uint32_t count = MAX_EXTENSIONS;
+
+	if (loader->enumerate_extensions(device, NULL, &count, extensions) < 0)
+		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		if (strcmp(extensions[i].name, "VK_EXT_external_memory_dma_buf") == 0)
+			return true;
+	}
+	return false;
+}
 
 static enum finding look(const struct loader *loader)
 {
 	const struct instance_info info = {.type = INSTANCE_INFO};
 	struct device_properties properties;
 	void *instance = NULL, *devices[MAX_DEVICES];
+	enum finding finding = FOUND_CPU;
 	uint32_t count = MAX_DEVICES;
 
 	/* More devices than there is room for is a positive result, errors are negative. */
@@ -67,10 +93,13 @@ static enum finding look(const struct loader *loader)
 		return FOUND_NO_DEVICE;
 	for (uint32_t i = 0; i < count; i++) {
 		loader->get_properties(devices[i], &properties);
-		if (properties.device_type != TYPE_CPU)
-			return FOUND_GPU;
+		if (properties.device_type == TYPE_CPU)
+			continue;
+		if (exports_dmabufs(loader, devices[i]))
+			return FOUND_GPU_DMABUF;
+		finding = FOUND_GPU;
 	}
-	return FOUND_CPU;
+	return finding;
 }
 
 static enum finding load_and_look(void)
@@ -83,7 +112,10 @@ static enum finding load_and_look(void)
 	*(void **)&loader.create_instance = dlsym(library, "vkCreateInstance");
 	*(void **)&loader.enumerate = dlsym(library, "vkEnumeratePhysicalDevices");
 	*(void **)&loader.get_properties = dlsym(library, "vkGetPhysicalDeviceProperties");
-	if (!loader.create_instance || !loader.enumerate || !loader.get_properties)
+	*(void **)&loader.enumerate_extensions =
+		dlsym(library, "vkEnumerateDeviceExtensionProperties");
+	if (!loader.create_instance || !loader.enumerate || !loader.get_properties ||
+		!loader.enumerate_extensions)
 		return FOUND_NO_LOADER;
 	return look(&loader);
 }
@@ -117,7 +149,7 @@ static int wait_for_child(pid_t pid, int *ret_status)
 	return -ETIMEDOUT;
 }
 
-int renderer_virgl_vulkan_probe(bool *ret_has_gpu, char **ret_reason)
+int renderer_virgl_vulkan_probe(struct renderer_virgl *virgl, char **ret_reason)
 {
 	int status = 0, ret;
 	pid_t pid = fork();
@@ -136,7 +168,9 @@ int renderer_virgl_vulkan_probe(bool *ret_has_gpu, char **ret_reason)
 	switch (WEXITSTATUS(status)) {
 	case FOUND_CPU:
 	case FOUND_GPU:
-		*ret_has_gpu = WEXITSTATUS(status) == FOUND_GPU;
+	case FOUND_GPU_DMABUF:
+		virgl->has_vulkan_gpu = WEXITSTATUS(status) != FOUND_CPU;
+		virgl->exports_gpu_dmabufs = WEXITSTATUS(status) == FOUND_GPU_DMABUF;
 		return 0;
 	case FOUND_NO_LOADER:
 		*ret_reason = g_strdup("libvulkan.so.1 is missing (Debian's package libvulkan1)");
