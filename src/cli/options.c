@@ -340,6 +340,11 @@ static int check_built(struct parser *parser, const struct renderer_type *type)
 
 	if (type->create)
 		return 0;
+	if (type->is_planned)
+		return fail(parser,
+			"mode '%s' is not in this version yet (it will need %s, and "
+			"-D%s=enabled at the build); --help lists the modes that are",
+			type->name, package, type->meson_option);
 	return fail(parser, "this build has no mode '%s': %s%s%sbuild with -D%s=enabled (meson)",
 		type->name, package ? "install " : "", package ? package : "",
 		package ? " with its development files and " : "", type->meson_option);

@@ -300,11 +300,12 @@ struct renderer_capset_name {
  * @summary: for --help
  * @meson_option: what switches it on in a build
  * @package: what a distribution calls the library it needs; NULL for none
+ * @is_planned: no build of this version has it
  * @capsets: what it can have, ended by a NULL name; NULL for none
  * @create: NULL where it was not built
  *
- * @create returns 0 with the renderer, or a negative errno with *ret_message, one line that says
- * what was tried and what failed, freed by the caller with g_free(). It may start threads and
+ * @create returns 0 with the renderer, or a negative errno with *ret_message, one line that says,
+ * without the mode's name, what was tried and what failed, freed by the caller with g_free(). It may start threads and
  * helper processes. It runs before the first byte from the front-end is read.
  */
 struct renderer_type {
@@ -312,6 +313,7 @@ struct renderer_type {
 	const char *summary;
 	const char *meson_option;
 	const char *package;
+	bool is_planned;
 	const struct renderer_capset_name *capsets;
 	int (*create)(const struct renderer_options *options, struct renderer **ret_renderer,
 		char **ret_message);

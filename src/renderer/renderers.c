@@ -52,6 +52,7 @@ const struct renderer_type renderer_types[] = {
 		.summary = "Vulkan and OpenGL ES through Rutabaga",
 		.meson_option = "rutabaga",
 		.package = "rutabaga_gfx_ffi",
+		.is_planned = true,
 		.capsets = gfxstream_capsets,
 	},
 	{

@@ -277,7 +277,7 @@ static struct renderer *start_renderer(struct session *session)
 
 	options.context = session->context;
 	if (session->config->type->create(&options, &renderer, &message) < 0) {
-		log_error("%s", message);
+		log_error("%s does not start: %s", session->config->type->name, message);
 		return NULL;
 	}
 	return renderer;

@@ -87,8 +87,8 @@ static int find_feature(struct renderer_virgl *virgl, const struct feature *feat
 		ret = -ENOTSUP;
 	}
 	if (is_required)
-		*ret_message = g_strdup_printf("virglrenderer: no %s: %s", feature->name,
-			reason ? reason : g_strerror(-ret));
+		*ret_message = g_strdup_printf(
+			"no %s: %s", feature->name, reason ? reason : g_strerror(-ret));
 	else
 		log_info("virglrenderer: no %s: %s", feature->name,
 			reason ? reason : g_strerror(-ret));

@@ -243,7 +243,7 @@ static int check_options(const struct renderer_options *options, char **ret_mess
 
 	if (!has_gl || options->use_egl || options->use_glx)
 		return 0;
-	*ret_message = g_strdup("virglrenderer: neither EGL nor GLX may be used");
+	*ret_message = g_strdup("neither EGL nor GLX may be used");
 	return -EINVAL;
 }
 
@@ -253,7 +253,7 @@ static int check_drm(const struct renderer_virgl *virgl, const struct renderer_o
 	if (virgl->has_drm ||
 		!(options->capset_mask & RENDERER_VIRGL_CAPSET(VIRTIO_GPU_CAPSET_DRM)))
 		return 0;
-	*ret_message = g_strdup("virglrenderer: no drm: this virglrenderer has no native contexts "
+	*ret_message = g_strdup("no drm: this virglrenderer has no native contexts "
 				"for the kernel driver of the render node");
 	return -ENOTSUP;
 }
@@ -269,8 +269,8 @@ int renderer_virgl_start(
 	if (options->render_node) {
 		ret = open_render_node(options->render_node, &virgl->render_node_fd);
 		if (ret < 0) {
-			*ret_message = g_strdup_printf("virglrenderer: cannot use %s: %s",
-				options->render_node, g_strerror(-ret));
+			*ret_message = g_strdup_printf(
+				"cannot use %s: %s", options->render_node, g_strerror(-ret));
 			return ret;
 		}
 	}
@@ -286,8 +286,7 @@ int renderer_virgl_start(
 	};
 	ret = try_all(virgl, options, flags, tried);
 	if (ret < 0) {
-		*ret_message =
-			g_strdup_printf("virglrenderer: nothing starts here: tried %s", tried->str);
+		*ret_message = g_strdup_printf("nothing starts here: tried %s", tried->str);
 		return ret;
 	}
 	ret = check_drm(virgl, options, ret_message);

@@ -247,12 +247,12 @@ int renderer_virgl_create(
 	int ret;
 
 	if (is_in_use) {
-		*ret_message = g_strdup("virglrenderer: runs already; a process has one");
+		*ret_message = g_strdup("runs already; a process has one");
 		return -EBUSY;
 	}
 	virgl = allocate();
 	if (!virgl) {
-		*ret_message = g_strdup("virglrenderer: out of memory");
+		*ret_message = g_strdup("out of memory");
 		return -ENOMEM;
 	}
 	renderer_virgl_log_init();
@@ -262,7 +262,7 @@ int renderer_virgl_create(
 		goto err_free;
 	list_capsets(virgl, options->capset_mask);
 	if (virgl->base.capset_count == 0) {
-		*ret_message = g_strdup("virglrenderer: this host has none of the capsets");
+		*ret_message = g_strdup("this host has none of the capsets");
 		ret = -ENOTSUP;
 		goto err_cleanup;
 	}
