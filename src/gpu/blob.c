@@ -25,16 +25,6 @@
 	(VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE | VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |                  \
 		VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE)
 
-uint64_t gpu_page_size(void)
-{
-	return (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-uint64_t gpu_page_align(uint64_t len)
-{
-	return (len + gpu_page_size() - 1) / gpu_page_size() * gpu_page_size();
-}
-
 static bool has_host_memory(const struct gpu_resource_blob *blob)
 {
 	return blob->mem != VIRTIO_GPU_BLOB_MEM_GUEST;

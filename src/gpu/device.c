@@ -11,6 +11,7 @@
 
 #include "gpu/internal.h"
 #include "util/log.h"
+#include "util/pages.h"
 
 #include <errno.h>
 
@@ -90,7 +91,7 @@ void gpu_device_get_config(const struct gpu_device *device, struct gpu_config *c
 	*config = (struct gpu_config){
 		.num_scanouts = htole32(device->scanout_count),
 		.num_capsets = htole32(device->renderer->capset_count),
-		.blob_alignment = htole32((uint32_t)gpu_page_size()),
+		.blob_alignment = htole32((uint32_t)page_size()),
 	};
 }
 

@@ -157,10 +157,6 @@ int gpu_blob_read_rect(const struct gpu_framebuffer *framebuffer, const struct g
 /** gpu_blob_export_dmabuf() - As the renderer's hook, for a blob. */
 int gpu_blob_export_dmabuf(struct gpu_device *device, const struct gpu_framebuffer *framebuffer,
 	struct renderer_dmabuf *ret_dmabuf);
-/** gpu_page_size() - Of this host, bytes. */
-uint64_t gpu_page_size(void);
-/** gpu_page_align() - The next multiple; @len is below max_hostmem, so it does not wrap. */
-uint64_t gpu_page_align(uint64_t len);
 /** gpu_blob_release() - Give back what the three above made of a blob. */
 void gpu_blob_release(struct gpu_tracked_resource *resource);
 

@@ -20,6 +20,7 @@
 #include "util/checked.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/pages.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -287,7 +288,7 @@ static uint32_t check_map(struct gpu_device *device, struct gpu_command *command
 		why = "it is not a mappable host blob";
 	else if (resource->mapping != NULL)
 		why = "it is mapped already";
-	else if (offset % gpu_page_size() != 0 || !checked_range(offset, len, device->shmem_len))
+	else if (offset % page_size() != 0 || !checked_range(offset, len, device->shmem_len))
 		why = "the offset is not on a page, or behind the end of the region";
 	else if (overlaps(device->mappings, offset, len))
 		why = "another blob is mapped there";
@@ -304,7 +305,7 @@ uint32_t gpu_handle_resource_map_blob(struct gpu_device *device, struct gpu_comm
 	uint64_t offset = le64toh(args->offset);
 	uint32_t id = le32toh(args->resource_id);
 	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
-	uint64_t len = resource != NULL ? gpu_page_align(resource->base.blob.size) : 0;
+	uint64_t len = resource != NULL ? page_align(resource->base.blob.size) : 0;
 	uint32_t error = check_map(device, command, resource, offset, len);
 	struct renderer_blob blob = {.fd = -1};
 	int ret;

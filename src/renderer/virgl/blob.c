@@ -22,6 +22,7 @@
 #include "util/checked.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/pages.h"
 
 #define WARM_UP_ID 1 /* of a resource, when there are no others yet */
 
@@ -73,19 +74,12 @@ bool renderer_virgl_may_attach(
 	       type == VIRGL_RENDERER_BLOB_FD_TYPE_DMABUF;
 }
 
-static uint64_t round_to_page(uint64_t len)
-{
-	const uint64_t page_len = (uint64_t)sysconf(_SC_PAGESIZE);
-
-	return len > UINT64_MAX - page_len ? len : (len + page_len - 1) / page_len * page_len;
-}
-
 /* Can all of the blob be touched without a SIGBUS? */
 static bool is_inside_file(int fd, uint64_t offset, uint64_t len)
 {
 	const off_t file_len = lseek(fd, 0, SEEK_END);
 
-	return file_len > 0 && checked_range(offset, len, round_to_page((uint64_t)file_len));
+	return file_len > 0 && checked_range(offset, len, page_align((uint64_t)file_len));
 }
 
 static bool read_mapping(FILE *maps, char **line, size_t *line_size, struct mapping *ret_mapping)
@@ -144,7 +138,7 @@ static int place_in_file(const struct mapping *mapping, const void *address, uin
 		return -ENOTSUP;
 	if (!checked_range(skip, len, (uint64_t)(mapping->end - mapping->start)))
 		return -ENOTSUP;
-	if (round_to_page(offset) != offset || !is_inside_file(fd, offset, len))
+	if (page_align(offset) != offset || !is_inside_file(fd, offset, len))
 		return -ENOTSUP;
 	*ret_offset = offset;
 	return 0;
