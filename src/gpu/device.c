@@ -22,7 +22,15 @@ static void fence_signalled(void *opaque, const struct renderer_fence *fence)
 	gpu_fences_signal(device->fences, fence);
 }
 
-static const struct renderer_events renderer_events = {.fence_signalled = fence_signalled};
+static void contexts_lost(void *opaque, uint64_t capset_mask)
+{
+	gpu_mapping_drop_lost(opaque, capset_mask);
+}
+
+static const struct renderer_events renderer_events = {
+	.fence_signalled = fence_signalled,
+	.contexts_lost = contexts_lost,
+};
 
 struct gpu_device *gpu_device_create(struct renderer *renderer, struct guest_memory *memory,
 	const struct gpu_limits *limits, GMainContext *context)

@@ -119,9 +119,10 @@ static void undo(struct gpu_device *device, const struct request *request, uint3
 
 	if (resource == NULL)
 		return;
-	if (request->is_map)
+	/* A map may have been taken back already, its context being lost. */
+	if (request->is_map && resource->mapping != NULL)
 		leave(device, resource);
-	else
+	else if (!request->is_map)
 		enter(device, resource, request->offset, request->len);
 }
 
@@ -235,6 +236,15 @@ static bool is_attached_elsewhere(
 	return false;
 }
 
+/* Unmaps without a command of the guest, which will unmap it later. */
+static void drop_unasked(struct gpu_device *device, struct gpu_tracked_resource *resource)
+{
+	if (resource->mapping == NULL)
+		return;
+	gpu_mapping_drop(device, resource);
+	resource->mapping_was_dropped = true;
+}
+
 void gpu_mapping_drop_context(struct gpu_device *device, uint32_t ctx_id)
 {
 	GHashTableIter iter;
@@ -244,11 +254,25 @@ void gpu_mapping_drop_context(struct gpu_device *device, uint32_t ctx_id)
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct gpu_tracked_resource *resource = value;
 
-		if (resource->mapping != NULL && resource->base.blob.ctx_id == ctx_id &&
-			!is_attached_elsewhere(device, resource, ctx_id)) {
-			gpu_mapping_drop(device, resource);
-			resource->mapping_was_dropped = true;
-		}
+		if (resource->base.blob.ctx_id == ctx_id &&
+			!is_attached_elsewhere(device, resource, ctx_id))
+			drop_unasked(device, resource);
+	}
+}
+
+void gpu_mapping_drop_lost(struct gpu_device *device, uint64_t capset_mask)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, device->resources);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct gpu_tracked_resource *resource = value;
+		const struct gpu_context *context =
+			gpu_context_find(device, resource->base.blob.ctx_id);
+
+		if (context != NULL && capset_mask & UINT64_C(1) << context->capset_id)
+			drop_unasked(device, resource);
 	}
 }
 

@@ -27,6 +27,9 @@ void gpu_mapping_drop(struct gpu_device *device, struct gpu_tracked_resource *re
  */
 void gpu_mapping_drop_context(struct gpu_device *device, uint32_t ctx_id);
 
+/** gpu_mapping_drop_lost() - Contexts of these capsets were lost: unmap the blobs they made. */
+void gpu_mapping_drop_lost(struct gpu_device *device, uint64_t capset_mask);
+
 /** gpu_mapping_cancel() - The parked command, if it maps or unmaps, is being answered already. */
 void gpu_mapping_cancel(struct gpu_device *device);
 

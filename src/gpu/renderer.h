@@ -166,6 +166,13 @@ struct renderer_events {
 	 * thread, and from inside create_fence(). The receiver only enqueues.
 	 */
 	void (*fence_signalled)(void *opaque, const struct renderer_fence *fence);
+
+	/**
+	 * What carried out the contexts of these capsets is gone: they do nothing any more, and
+	 * their memory is no longer what the guest believes. Main loop's thread, not from a hook.
+	 * @capset_mask: bit (1 << VIRTIO_GPU_CAPSET_*) for each capset
+	 */
+	void (*contexts_lost)(void *opaque, uint64_t capset_mask);
 };
 
 /** struct renderer_ops - The hooks; see the top of the file for threads and errors */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* A renderer whose fences signal when a test says so, from another thread. */
 
@@ -44,7 +45,17 @@ static void fake_destroy(struct renderer *renderer)
 	g_array_free(fake->fences, TRUE);
 }
 
+static int fake_export_blob(
+	struct renderer *renderer, struct gpu_resource *resource, struct renderer_blob *ret_blob)
+{
+	*ret_blob = (struct renderer_blob){.fd = memfd_create("blob", MFD_CLOEXEC),
+		.type = RENDERER_HANDLE_SHM,
+		.map_info = 1};
+	return 0;
+}
+
 static const struct renderer_ops fake_renderer_ops = {
+	.export_blob = fake_export_blob,
 	.destroy = fake_destroy,
 	.create_fence = fake_create_fence,
 	.resource_create = fake_resource_create,
@@ -138,6 +149,30 @@ static void on_resumed(void *opaque)
 	((struct fixture *)opaque)->resumed++;
 }
 
+/* A front-end that carries maps and unmaps out when it is asked, and answers later. */
+
+static unsigned int mapped;
+static gpu_shmem_done_fn shmem_done;
+static void *shmem_opaque;
+
+static int fake_map(void *opaque, uint64_t offset, uint64_t len, const struct renderer_blob *blob,
+	gpu_shmem_done_fn done, void *done_opaque)
+{
+	mapped++;
+	shmem_done = done;
+	shmem_opaque = done_opaque;
+	return 0;
+}
+
+static int fake_unmap(
+	void *opaque, uint64_t offset, uint64_t len, gpu_shmem_done_fn done, void *done_opaque)
+{
+	mapped--;
+	return 0;
+}
+
+static const struct gpu_shmem_ops fake_shmem_ops = {.map = fake_map, .unmap = fake_unmap};
+
 static const struct gpu_device_events events = {.resumed = on_resumed};
 
 static void set_up(struct fixture *f, gconstpointer data)
@@ -212,16 +247,22 @@ static void send_fenced(
 	send(f, request, &command, sizeof(command));
 }
 
-static void ctx_create(struct fixture *f, uint32_t ctx_id)
+static void ctx_create_with(struct fixture *f, uint32_t ctx_id, uint32_t capset_id)
 {
 	struct virtio_gpu_ctx_create command = {
 		.hdr.type = htole32(VIRTIO_GPU_CMD_CTX_CREATE),
 		.hdr.ctx_id = htole32(ctx_id),
+		.context_init = htole32(capset_id),
 	};
 	struct flat_request request;
 
 	send(f, &request, &command, sizeof(command));
 	g_assert_cmphex(le32toh(answer(&request)->type), ==, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static void ctx_create(struct fixture *f, uint32_t ctx_id)
+{
+	ctx_create_with(f, ctx_id, 0);
 }
 
 static gpointer signal_fence(gpointer data)
@@ -450,6 +491,85 @@ static void test_parked_is_cancelled(struct fixture *f, gconstpointer data)
 	g_assert_true(gpu_device_can_take(f->device));
 }
 
+static void start_map(struct fixture *f, struct flat_request *request)
+{
+	const struct virtio_gpu_resource_create_blob create = {
+		.hdr.type = htole32(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB),
+		.hdr.ctx_id = htole32(1),
+		.resource_id = htole32(1),
+		.blob_mem = htole32(VIRTIO_GPU_BLOB_MEM_HOST3D),
+		.blob_flags = htole32(VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE),
+		.size = htole64(4096),
+	};
+	const struct virtio_gpu_resource_map_blob map = {
+		.hdr.type = htole32(VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB),
+		.resource_id = htole32(1),
+	};
+
+	f->renderer.base.has_blob = true;
+	f->renderer.base.capsets[0] = (struct renderer_capset){.id = VIRTIO_GPU_CAPSET_VENUS};
+	f->renderer.base.capset_count = 1;
+	mapped = 0;
+	gpu_device_set_shmem(f->device, &fake_shmem_ops, NULL, 1 << 20);
+	ctx_create_with(f, 1, VIRTIO_GPU_CAPSET_VENUS);
+	send(f, request, &create, sizeof(create));
+	g_assert_cmphex(le32toh(answer(request)->type), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	send(f, request, &map, sizeof(map));
+	g_assert_cmpuint(request->completed, ==, 0);
+	g_assert_cmpuint(mapped, ==, 1);
+}
+
+static void lose_venus(struct fixture *f)
+{
+	const struct renderer *renderer = &f->renderer.base;
+
+	renderer->events->contexts_lost(
+		renderer->events_opaque, UINT64_C(1) << VIRTIO_GPU_CAPSET_VENUS);
+}
+
+/* The driver unmaps later what was unmapped when its context was lost. */
+static void unmap_succeeds(struct fixture *f)
+{
+	const struct virtio_gpu_resource_unmap_blob unmap = {
+		.hdr.type = htole32(VIRTIO_GPU_CMD_RESOURCE_UNMAP_BLOB),
+		.resource_id = htole32(1),
+	};
+	struct flat_request request;
+
+	send(f, &request, &unmap, sizeof(unmap));
+	g_assert_cmphex(le32toh(answer(&request)->type), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	send(f, &request, &unmap, sizeof(unmap));
+	g_assert_cmphex(le32toh(answer(&request)->type), ==, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+}
+
+static void test_lost_context(struct fixture *f, gconstpointer data)
+{
+	struct flat_request request;
+
+	start_map(f, &request);
+	shmem_done(shmem_opaque, 0);
+	g_assert_cmphex(le32toh(answer(&request)->type), ==, VIRTIO_GPU_RESP_OK_MAP_INFO);
+	f->renderer.base.events->contexts_lost(
+		f->renderer.base.events_opaque, UINT64_C(1) << VIRTIO_GPU_CAPSET_DRM);
+	g_assert_cmpuint(mapped, ==, 1);
+	lose_venus(f);
+	g_assert_cmpuint(mapped, ==, 0);
+	unmap_succeeds(f);
+}
+
+static void test_lost_while_mapping(struct fixture *f, gconstpointer data)
+{
+	const int *error = data;
+	struct flat_request request;
+
+	start_map(f, &request);
+	lose_venus(f);
+	g_assert_cmpuint(mapped, ==, 0);
+	shmem_done(shmem_opaque, *error);
+	g_assert_cmpuint(request.completed, ==, 1);
+	unmap_succeeds(f);
+}
+
 static void test_limits(struct fixture *f, gconstpointer data)
 {
 	/* 512 x 512 x 4 is 1 MiB, all that is allowed. */
@@ -480,6 +600,9 @@ static void test_answer_without_room(struct fixture *f, gconstpointer data)
 
 int main(int argc, char **argv)
 {
+	static const int no_error = 0;
+	static const int refused = -EIO;
+
 	g_test_init(&argc, &argv, NULL);
 	g_log_set_always_fatal(G_LOG_LEVEL_ERROR);
 	g_test_add_func("/gpu/rect/inside", test_rect_is_inside);
@@ -492,6 +615,11 @@ int main(int argc, char **argv)
 	ADD("/gpu/fence/context-ends", test_fences_end_with_context);
 	ADD("/gpu/parked/answer", test_parked);
 	ADD("/gpu/parked/cancel", test_parked_is_cancelled);
+	ADD("/gpu/lost/mapped", test_lost_context);
+	g_test_add("/gpu/lost/mapping", struct fixture, &no_error, set_up, test_lost_while_mapping,
+		tear_down);
+	g_test_add("/gpu/lost/mapping-refused", struct fixture, &refused, set_up,
+		test_lost_while_mapping, tear_down);
 	ADD("/gpu/limits", test_limits);
 	ADD("/gpu/answer-without-room", test_answer_without_room);
 	return g_test_run();

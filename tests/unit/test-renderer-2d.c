@@ -224,7 +224,7 @@ static void count_fence(void *opaque, const struct renderer_fence *fence)
 
 static void test_null(void)
 {
-	static const struct renderer_events events = {count_fence};
+	static const struct renderer_events events = {.fence_signalled = count_fence};
 	const struct renderer_fence fence = {.seqno = 42};
 	const struct gpu_rect part = {1, 1, 2, 1}, outside = {1, 1, 4, 1};
 	struct renderer *renderer = renderer_new("null");

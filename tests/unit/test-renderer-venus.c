@@ -50,6 +50,7 @@ const char *__lsan_default_suppressions(void)
 struct recorder {
 	GMutex lock;
 	GArray *fences;
+	uint64_t lost;
 };
 
 struct fixture {
@@ -67,7 +68,13 @@ static void record_fence(void *opaque, const struct renderer_fence *fence)
 	g_mutex_unlock(&recorder->lock);
 }
 
-static const struct renderer_events events = {record_fence};
+static void record_lost(void *opaque, uint64_t capset_mask)
+{
+	((struct recorder *)opaque)->lost |= capset_mask;
+}
+
+static const struct renderer_events events = {
+	.fence_signalled = record_fence, .contexts_lost = record_lost};
 
 static int create(uint64_t mask, struct renderer **ret_renderer, char **ret_message)
 {
@@ -745,6 +752,9 @@ static void test_server_dies(void)
 	while (kill(pid, 0) == 0 && g_get_monotonic_time() < deadline)
 		g_main_context_iteration(NULL, FALSE);
 	check_no_children();
+	while (f.recorder.lost == 0 && g_get_monotonic_time() < deadline)
+		g_main_context_iteration(NULL, FALSE);
+	g_assert_true(f.recorder.lost & UINT64_C(1) << VIRTIO_GPU_CAPSET_VENUS);
 	g_assert_cmpint(
 		f.ops->ctx_create(f.renderer, OTHER_CTX, VIRTIO_GPU_CAPSET_VENUS, ""), <, 0);
 	g_assert_cmpint(f.ops->resource_create(f.renderer, &resource), <, 0);

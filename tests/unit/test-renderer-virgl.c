@@ -77,7 +77,7 @@ static void record_fence(void *opaque, const struct renderer_fence *fence)
 	g_main_context_wakeup(NULL);
 }
 
-static const struct renderer_events events = {record_fence};
+static const struct renderer_events events = {.fence_signalled = record_fence};
 
 static int create(uint64_t capset_mask, struct renderer **ret_renderer, char **ret_message)
 {

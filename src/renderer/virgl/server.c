@@ -128,7 +128,8 @@ static void say_how_it_ended(int status)
 
 static gboolean handle_end(gint fd, GIOCondition condition, gpointer opaque)
 {
-	struct renderer_virgl_server *server = opaque;
+	struct renderer_virgl *virgl = opaque;
+	struct renderer_virgl_server *server = &virgl->server;
 	int status = 0;
 
 	if (waitpid(server->pid, &status, WNOHANG) == 0)
@@ -137,6 +138,8 @@ static gboolean handle_end(gint fd, GIOCondition condition, gpointer opaque)
 	server->pid = 0;
 	g_clear_pointer(&server->watch, g_source_unref);
 	fd_clear(&server->pid_fd);
+	virgl->base.events->contexts_lost(virgl->base.events_opaque,
+		UINT64_C(1) << VIRTIO_GPU_CAPSET_VENUS | UINT64_C(1) << VIRTIO_GPU_CAPSET_DRM);
 	return G_SOURCE_REMOVE;
 }
 
@@ -183,7 +186,7 @@ void renderer_virgl_server_watch(struct renderer_virgl *virgl, GMainContext *con
 	if (server->pid_fd < 0)
 		return;
 	server->watch = g_unix_fd_source_new(server->pid_fd, G_IO_IN);
-	g_source_set_callback(server->watch, G_SOURCE_FUNC(handle_end), server, NULL);
+	g_source_set_callback(server->watch, G_SOURCE_FUNC(handle_end), virgl, NULL);
 	g_source_attach(server->watch, context);
 }
 
