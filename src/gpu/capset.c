@@ -30,7 +30,7 @@ uint32_t gpu_handle_get_capset_info(struct gpu_device *device, struct gpu_comman
 	return VIRTIO_GPU_RESP_OK_CAPSET_INFO;
 }
 
-static const struct renderer_capset *find(const struct renderer *renderer, uint32_t id)
+const struct renderer_capset *gpu_capset_find(const struct renderer *renderer, uint32_t id)
 {
 	for (unsigned int i = 0; i < renderer->capset_count; i++)
 		if (renderer->capsets[i].id == id)
@@ -43,7 +43,7 @@ uint32_t gpu_handle_get_capset(struct gpu_device *device, struct gpu_command *co
 	struct renderer *renderer = device->renderer;
 	uint32_t id = le32toh(command->args.get_capset.capset_id);
 	uint32_t version = le32toh(command->args.get_capset.capset_version);
-	const struct renderer_capset *capset = find(renderer, id);
+	const struct renderer_capset *capset = gpu_capset_find(renderer, id);
 	g_autofree void *data = NULL;
 	int ret;
 

@@ -63,17 +63,6 @@ void gpu_context_forget_resource(struct gpu_device *device, struct gpu_tracked_r
 		detach(device, context, resource);
 }
 
-/* 0, or a capset that the renderer has. */
-static bool has_capset(const struct renderer *renderer, uint32_t capset_id)
-{
-	if (capset_id == 0)
-		return true;
-	for (unsigned int i = 0; i < renderer->capset_count; i++)
-		if (renderer->capsets[i].id == capset_id)
-			return true;
-	return false;
-}
-
 static uint32_t check_new(
 	struct gpu_device *device, struct gpu_command *command, uint32_t capset_id)
 {
@@ -83,7 +72,8 @@ static uint32_t check_new(
 		gpu_command_log(command, 0, "the context id is 0 or in use");
 		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
 	}
-	if (!has_capset(device->renderer, capset_id)) {
+	/* 0 is the renderer's default. */
+	if (capset_id != 0 && gpu_capset_find(device->renderer, capset_id) == NULL) {
 		gpu_command_log(command, 0, "the capset is not offered");
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}

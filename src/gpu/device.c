@@ -10,10 +10,10 @@
 #include "gpu/device.h"
 
 #include "gpu/internal.h"
-#include "util/log.h"
 #include "util/pages.h"
 
-#include <errno.h>
+/* Outputs in the configuration space. A front-end with a display puts its own number there. */
+#define CONFIG_SCANOUTS 1
 
 static void fence_signalled(void *opaque, const struct renderer_fence *fence)
 {
@@ -40,7 +40,6 @@ struct gpu_device *gpu_device_create(struct renderer *renderer, struct guest_mem
 	device->renderer = renderer;
 	device->memory = memory;
 	device->limits = *limits;
-	device->scanout_count = 1;
 	device->resources = g_hash_table_new(g_direct_hash, g_direct_equal);
 	device->contexts = g_hash_table_new(g_direct_hash, g_direct_equal);
 	device->fences = gpu_fences_create(device, context);
@@ -97,15 +96,10 @@ uint64_t gpu_device_get_features(const struct renderer *renderer)
 void gpu_device_get_config(const struct gpu_device *device, struct gpu_config *config)
 {
 	*config = (struct gpu_config){
-		.num_scanouts = htole32(device->scanout_count),
+		.num_scanouts = htole32(CONFIG_SCANOUTS),
 		.num_capsets = htole32(device->renderer->capset_count),
 		.blob_alignment = htole32((uint32_t)page_size()),
 	};
-}
-
-void gpu_device_set_scanout_count(struct gpu_device *device, uint32_t count)
-{
-	device->scanout_count = count;
 }
 
 /* Takes back what the display was asked for; the command that waits for it fails. */
@@ -160,15 +154,12 @@ void gpu_device_park(struct gpu_device *device, struct gpu_command *command, uns
 {
 	device->parked = command;
 	device->parked_requests = requests;
-	device->parked_error = 0;
 }
 
-struct gpu_command *gpu_device_unpark(struct gpu_device *device, int error)
+struct gpu_command *gpu_device_unpark(struct gpu_device *device)
 {
 	struct gpu_command *command = device->parked;
 
-	if (error < 0 && device->parked_error == 0)
-		device->parked_error = error;
 	if (--device->parked_requests > 0)
 		return NULL;
 	device->parked = NULL;

@@ -143,13 +143,6 @@ struct gpu_config {
 void gpu_device_get_config(const struct gpu_device *device, struct gpu_config *config);
 
 /**
- * gpu_device_set_scanout_count() - Outputs of the configuration space
- *
- * A front-end with a display fills num_scanouts in itself; this is for the others.
- */
-void gpu_device_set_scanout_count(struct gpu_device *device, uint32_t count);
-
-/**
  * gpu_device_can_take() - May a request of the control queue be given now?
  *
  * False while a command is parked or the display negotiates. The cursor queue never stops.

@@ -30,7 +30,7 @@ static void resume(struct gpu_device *device, struct gpu_command *command, uint3
 static void display_info_done(void *opaque, int error, const void *data, size_t len)
 {
 	struct gpu_device *device = opaque;
-	struct gpu_command *command = gpu_device_unpark(device, error);
+	struct gpu_command *command = gpu_device_unpark(device);
 
 	resume(device, command,
 		pass_on(command, VIRTIO_GPU_RESP_OK_DISPLAY_INFO, error, data, len));
@@ -39,7 +39,7 @@ static void display_info_done(void *opaque, int error, const void *data, size_t 
 static void edid_done(void *opaque, int error, const void *data, size_t len)
 {
 	struct gpu_device *device = opaque;
-	struct gpu_command *command = gpu_device_unpark(device, error);
+	struct gpu_command *command = gpu_device_unpark(device);
 
 	resume(device, command, pass_on(command, VIRTIO_GPU_RESP_OK_EDID, error, data, len));
 }

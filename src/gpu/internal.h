@@ -84,7 +84,6 @@ struct gpu_device {
 	struct gpu_limits limits;
 	const struct gpu_device_events *events;
 	void *events_opaque;
-	uint32_t scanout_count;
 
 	GHashTable *resources; /* id -> struct gpu_tracked_resource, owned */
 	GHashTable *contexts;  /* id -> struct gpu_context, owned */
@@ -101,7 +100,6 @@ struct gpu_device {
 
 	struct gpu_command *parked;
 	unsigned int parked_requests; /* of the display, for the parked command */
-	int parked_error;	      /* first failure among them */
 	unsigned int reshow_requests; /* of the display, by gpu_scanout_reshow() */
 };
 
@@ -176,6 +174,8 @@ uint32_t gpu_handle_ctx_detach_resource(struct gpu_device *device, struct gpu_co
 uint32_t gpu_handle_submit_3d(struct gpu_device *device, struct gpu_command *command);
 
 /* capset.c */
+/** gpu_capset_find() - A capset that the renderer has. Return: a row of its list, or NULL. */
+const struct renderer_capset *gpu_capset_find(const struct renderer *renderer, uint32_t id);
 uint32_t gpu_handle_get_capset_info(struct gpu_device *device, struct gpu_command *command);
 uint32_t gpu_handle_get_capset(struct gpu_device *device, struct gpu_command *command);
 
@@ -231,4 +231,4 @@ void gpu_device_park(struct gpu_device *device, struct gpu_command *command, uns
  *
  * Return: the command when it was the last; its handler finishes it. NULL before that.
  */
-struct gpu_command *gpu_device_unpark(struct gpu_device *device, int error);
+struct gpu_command *gpu_device_unpark(struct gpu_device *device);

@@ -159,7 +159,7 @@ static void request_done(void *opaque, int error)
 	if (mappings->parked != request)
 		return;
 	mappings->parked = NULL;
-	command = gpu_device_unpark(device, error);
+	command = gpu_device_unpark(device);
 	gpu_command_finish(command, finish(command, request, error));
 	device->events->resumed(device->events_opaque);
 }

@@ -191,7 +191,7 @@ uint32_t gpu_handle_set_scanout(struct gpu_device *device, struct gpu_command *c
 static void flush_done(void *opaque, int error, const void *data, size_t len)
 {
 	struct gpu_device *device = opaque;
-	struct gpu_command *command = gpu_device_unpark(device, error);
+	struct gpu_command *command = gpu_device_unpark(device);
 
 	if (command == NULL)
 		return;
@@ -258,7 +258,7 @@ static void flush_rendered(struct gpu_command *command)
 	uint32_t id = le32toh(command->args.flush.resource_id);
 	uint32_t response;
 
-	gpu_device_unpark(device, 0);
+	gpu_device_unpark(device);
 	/* The control queue stood still, so the resource is there. */
 	response = flush_all(device, command, gpu_resource_find(device, id));
 	if (response != GPU_PARKED)

@@ -65,7 +65,7 @@ static bool take_one(struct session *session, struct virtq *vq, unsigned int ind
 	if (ret < 0)
 		log_peer("queue %u is broken by the guest: %s; it stands still until it is set up "
 			 "again",
-			index, g_strerror(-ret));
+			index, virtq_broken_reason(vq));
 	if (ret <= 0)
 		return false;
 	request = g_slice_new(struct session_request);
