@@ -8,13 +8,27 @@
 
 /**
  * display_headless_create() - A display that shows nothing
- * @width: of the one scanout that it reports as enabled, pixels
- * @height: pixels
+ * @outputs: what it says the outputs are; copied
+ * @events: calls upward, of which only outputs_changed() comes; borrowed
+ * @opaque: passed to the events
  * @context: main context for its sources
  *
  * Return: the display, ready at once; freed with its destroy hook.
  */
-struct display *display_headless_create(uint32_t width, uint32_t height, GMainContext *context);
+struct display *display_headless_create(const struct display_outputs *outputs,
+	const struct display_events *events, void *opaque, GMainContext *context);
+
+/**
+ * display_headless_set_output() - Connect or disconnect a screen, or change its size
+ * @display: of display_headless_create()
+ *
+ * Calls outputs_changed(). Return: 0, or -EINVAL for an output that cannot be.
+ */
+int display_headless_set_output(
+	struct display *display, uint32_t scanout_id, const struct display_output *output);
+
+/** display_headless_get_outputs() - What they are now. */
+void display_headless_get_outputs(const struct display *display, struct display_outputs *outputs);
 
 /**
  * display_frontend_create() - The vhost-user-gpu display socket of a front-end

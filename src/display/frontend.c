@@ -5,7 +5,9 @@
  * It owns the connection and knows what each scanout shows; it may not touch queues, resources or
  * guest memory.
  *
- * What QEMU does not survive is kept away from it here: an UPDATE of a scanout without a surface.
+ * QEMU's rules are kept here: a size is sent when it changes and not at each page flip, since the
+ * message starts an empty picture; and no UPDATE goes to a scanout without a surface, which QEMU does
+ * not survive.
  * A scanout that was a dma-buf is released (DMABUF_SCANOUT without a descriptor) before it shows
  * pixels again.
  *
@@ -42,7 +44,7 @@ struct frontend {
 	bool destroyed;
 	bool closed_told;
 	uint64_t features;
-	struct scanout scanouts[VIRTIO_GPU_MAX_SCANOUTS];
+	struct scanout scanouts[DISPLAY_MAX_OUTPUTS];
 	struct display_socket socket;
 	struct display_replies replies;
 	GSource *read_source;
@@ -76,6 +78,9 @@ static struct display_header make_header(enum display_request request, size_t me
 
 /* Hang-up */
 
+static void handle_reply(void *opaque, const struct display_awaited *awaited, int error,
+	const void *payload, size_t payload_len);
+
 static gboolean dispatch_hangup(gpointer user_data)
 {
 	struct frontend *frontend = user_data;
@@ -84,7 +89,7 @@ static gboolean dispatch_hangup(gpointer user_data)
 	g_clear_pointer(&frontend->hangup_source, g_source_unref);
 	remove_source(&frontend->read_source);
 	display_socket_fail(&frontend->socket, -ECONNRESET);
-	display_replies_fail(&frontend->replies, -ECONNRESET);
+	display_replies_fail(&frontend->replies, -ECONNRESET, handle_reply, frontend);
 	if (!frontend->destroyed && !frontend->closed_told) {
 		frontend->closed_told = true;
 		frontend->events->closed(frontend->opaque);
@@ -143,40 +148,47 @@ static int send_message(struct frontend *frontend, enum display_message_kind kin
 static int send_request(struct frontend *frontend, const struct display_awaited *awaited,
 	const void *message, size_t message_len)
 {
-	int err = display_replies_expect(&frontend->replies, awaited);
+	const struct display_message out = {
+		.kind = DISPLAY_MESSAGE_REQUEST,
+		.head = message,
+		.head_len = message_len,
+		.fd = -1,
+		.opaque = awaited->opaque,
+	};
+	int ret = display_replies_expect(&frontend->replies, awaited);
 
-	if (err < 0)
-		return err;
+	if (ret < 0)
+		return ret;
 	if (frontend->gone)
 		schedule_hangup(frontend);
 	else
-		send_message(frontend, DISPLAY_MESSAGE_REQUEST, 0, message, message_len);
+		display_socket_send(&frontend->socket, &out);
 	return DISPLAY_PENDING;
 }
 
-static int frontend_get_display_info(struct display *display, display_done_fn done, void *opaque)
+static int frontend_get_outputs(struct display *display, display_outputs_fn done, void *opaque)
 {
 	const struct display_header message =
 		make_header(DISPLAY_GET_DISPLAY_INFO, sizeof(message));
 	const struct display_awaited awaited = {
 		.request = DISPLAY_GET_DISPLAY_INFO,
-		.done = done,
+		.outputs_done = done,
 		.opaque = opaque,
 	};
 
 	return send_request((struct frontend *)display, &awaited, &message, sizeof(message));
 }
 
+/* A front-end that has no EDID is asked for the display info, from which one is made. */
 static int frontend_get_edid(
-	struct display *display, uint32_t scanout_id, display_done_fn done, void *opaque)
+	struct display *display, uint32_t scanout_id, display_edid_fn done, void *opaque)
 {
 	struct frontend *frontend = (struct frontend *)display;
 	bool has_edid = frontend->features & DISPLAY_FEATURE_EDID;
 	const struct display_awaited awaited = {
 		.request = has_edid ? DISPLAY_GET_EDID : DISPLAY_GET_DISPLAY_INFO,
-		.make_edid = !has_edid,
 		.scanout_id = scanout_id,
-		.done = done,
+		.edid_done = done,
 		.opaque = opaque,
 	};
 	const struct display_wire_edid_request message = {
@@ -185,7 +197,7 @@ static int frontend_get_edid(
 		.scanout_id = scanout_id,
 	};
 
-	if (scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
+	if (scanout_id >= DISPLAY_MAX_OUTPUTS)
 		return -EINVAL;
 	return send_request(
 		frontend, &awaited, &message, sizeof(struct display_header) + message.header.size);
@@ -216,11 +228,16 @@ static void frontend_scanout(
 		.width = width,
 		.height = height,
 	};
-	struct scanout *scanout;
+	struct scanout *scanout = &frontend->scanouts[scanout_id % DISPLAY_MAX_OUTPUTS];
 
-	if (frontend->gone || scanout_id >= VIRTIO_GPU_MAX_SCANOUTS)
+	if (frontend->gone || scanout_id >= DISPLAY_MAX_OUTPUTS)
 		return;
-	scanout = &frontend->scanouts[scanout_id];
+	/*
+	 * The front-end starts a new, empty picture at each such message, and a guest that flips
+	 * between buffers with damage clips flushes only what differs from the picture before.
+	 */
+	if (scanout->mode == SCANOUT_PIXELS && scanout->width == width && scanout->height == height)
+		return;
 	display_socket_drop(&frontend->socket, DISPLAY_MESSAGE_SCANOUT, scanout_id);
 	if (scanout->maybe_dmabuf)
 		scanout->maybe_dmabuf = release_dmabuf(frontend, scanout_id) != 0;
@@ -233,9 +250,9 @@ static void frontend_scanout(
 static int check_rect(struct frontend *frontend, enum scanout_mode mode, uint32_t scanout_id,
 	const struct gpu_rect *rect)
 {
-	struct scanout *scanout = &frontend->scanouts[scanout_id % VIRTIO_GPU_MAX_SCANOUTS];
+	struct scanout *scanout = &frontend->scanouts[scanout_id % DISPLAY_MAX_OUTPUTS];
 
-	if (scanout_id >= VIRTIO_GPU_MAX_SCANOUTS || scanout->mode != mode)
+	if (scanout_id >= DISPLAY_MAX_OUTPUTS || scanout->mode != mode)
 		return -EINVAL;
 	if ((uint64_t)rect->x + rect->width > scanout->width ||
 		(uint64_t)rect->y + rect->height > scanout->height)
@@ -278,16 +295,16 @@ static int frontend_update(struct display *display, uint32_t scanout_id,
 		.done = done,
 		.opaque = opaque,
 	};
-	int err;
+	int ret;
 
 	if (frontend->gone)
 		return 0;
-	err = check_rect(frontend, SCANOUT_PIXELS, scanout_id, rect);
-	if (err < 0)
-		return err;
+	ret = check_rect(frontend, SCANOUT_PIXELS, scanout_id, rect);
+	if (ret < 0)
+		return ret;
 	update.header.size += (uint32_t)(message.line_len * message.line_count);
-	err = display_socket_send(&frontend->socket, &message);
-	return err < 0 ? 0 : err;
+	ret = display_socket_send(&frontend->socket, &message);
+	return ret < 0 ? 0 : ret;
 }
 
 static int frontend_scanout_dmabuf(struct display *display, uint32_t scanout_id,
@@ -322,7 +339,7 @@ static int frontend_scanout_dmabuf(struct display *display, uint32_t scanout_id,
 	};
 
 	/* The messages have no field for an offset. */
-	if (scanout_id >= VIRTIO_GPU_MAX_SCANOUTS || dmabuf->fd < 0 || dmabuf->offset != 0)
+	if (scanout_id >= DISPLAY_MAX_OUTPUTS || dmabuf->fd < 0 || dmabuf->offset != 0)
 		return -ENOTSUP;
 	if (frontend->gone)
 		return 0;
@@ -348,13 +365,13 @@ static int frontend_update_dmabuf(struct display *display, uint32_t scanout_id,
 		.done = done,
 		.opaque = opaque,
 	};
-	int err;
+	int ret;
 
 	if (frontend->gone)
 		return 0;
-	err = check_rect(frontend, SCANOUT_DMABUF, scanout_id, rect);
-	if (err < 0)
-		return err;
+	ret = check_rect(frontend, SCANOUT_DMABUF, scanout_id, rect);
+	if (ret < 0)
+		return ret;
 	return send_request(frontend, &awaited, &message, sizeof(message));
 }
 
@@ -407,16 +424,12 @@ static void frontend_cursor_hide(struct display *display, const struct display_c
 	send_cursor_pos((struct frontend *)display, DISPLAY_CURSOR_POS_HIDE, cursor);
 }
 
-static void frontend_cancel(struct display *display)
+static void frontend_cancel(struct display *display, void *opaque)
 {
 	struct frontend *frontend = (struct frontend *)display;
-	unsigned int unsent = display_socket_drop(
-		&frontend->socket, DISPLAY_MESSAGE_REQUEST, DISPLAY_ANY_SCANOUT);
+	unsigned int unsent = display_socket_cancel(&frontend->socket, opaque);
 
-	/* Requests that were not sent are the newest that are awaited. */
-	display_replies_forget(&frontend->replies, unsent);
-	display_socket_drop(&frontend->socket, DISPLAY_MESSAGE_UPDATE, DISPLAY_ANY_SCANOUT);
-	display_socket_adopt(&frontend->socket);
+	display_replies_forget(&frontend->replies, opaque, unsent);
 }
 
 static void frontend_destroy(struct display *display)
@@ -448,33 +461,57 @@ static void handle_features(struct frontend *frontend, uint64_t offered)
 	frontend->events->ready(frontend->opaque);
 }
 
-static void answer_display_info(const struct display_awaited *awaited, const void *payload)
+static void answer_outputs(const struct display_awaited *awaited, const void *payload)
 {
 	struct virtio_gpu_resp_display_info info;
-	struct virtio_gpu_resp_edid edid = {0};
+	struct display_outputs outputs = {0};
+	struct display_edid edid = {.len = EDID_LEN};
 
 	memcpy(&info, payload, sizeof(info));
-	if (!awaited->make_edid) {
-		memset(&info.hdr, 0, sizeof(info.hdr));
-		awaited->done(awaited->opaque, 0, &info, sizeof(info));
+	for (unsigned int i = 0; i < DISPLAY_MAX_OUTPUTS; i++) {
+		const struct virtio_gpu_display_one *one = &info.pmodes[i];
+
+		outputs.output[i] = (struct display_output){
+			.connected = one->enabled != 0,
+			.rect =
+				{
+					.x = GUINT32_FROM_LE(one->r.x),
+					.y = GUINT32_FROM_LE(one->r.y),
+					.width = GUINT32_FROM_LE(one->r.width),
+					.height = GUINT32_FROM_LE(one->r.height),
+				},
+			.flags = GUINT32_FROM_LE(one->flags),
+		};
+	}
+	if (awaited->outputs_done) {
+		awaited->outputs_done(awaited->opaque, 0, &outputs);
 		return;
 	}
-	edid.size = GUINT32_TO_LE(EDID_LEN);
-	edid_generate(awaited->scanout_id,
-		GUINT32_FROM_LE(info.pmodes[awaited->scanout_id].r.width),
-		GUINT32_FROM_LE(info.pmodes[awaited->scanout_id].r.height), edid.edid);
-	awaited->done(awaited->opaque, 0, &edid, sizeof(edid));
+	edid_generate(awaited->scanout_id, outputs.output[awaited->scanout_id].rect.width,
+		outputs.output[awaited->scanout_id].rect.height, edid.data);
+	awaited->edid_done(awaited->opaque, 0, &edid);
 }
 
 static void answer_edid(const struct display_awaited *awaited, const void *payload)
 {
-	struct virtio_gpu_resp_edid edid;
+	struct virtio_gpu_resp_edid response;
+	struct display_edid edid;
 
-	memcpy(&edid, payload, sizeof(edid));
-	memset(&edid.hdr, 0, sizeof(edid.hdr));
-	if (GUINT32_FROM_LE(edid.size) > sizeof(edid.edid))
-		edid.size = GUINT32_TO_LE(sizeof(edid.edid));
-	awaited->done(awaited->opaque, 0, &edid, sizeof(edid));
+	memcpy(&response, payload, sizeof(response));
+	edid.len = MIN(GUINT32_FROM_LE(response.size), sizeof(edid.data));
+	memcpy(edid.data, response.edid, sizeof(edid.data));
+	awaited->edid_done(awaited->opaque, 0, &edid);
+}
+
+/* Hands an error to whoever waits. */
+static void answer_error(const struct display_awaited *awaited, int error)
+{
+	if (awaited->outputs_done)
+		awaited->outputs_done(awaited->opaque, error, NULL);
+	else if (awaited->edid_done)
+		awaited->edid_done(awaited->opaque, error, NULL);
+	else if (awaited->done)
+		awaited->done(awaited->opaque, error);
 }
 
 static void handle_reply(void *opaque, const struct display_awaited *awaited, int error,
@@ -483,19 +520,19 @@ static void handle_reply(void *opaque, const struct display_awaited *awaited, in
 	struct frontend *frontend = opaque;
 	uint64_t offered;
 
-	if (awaited->request == DISPLAY_GET_PROTOCOL_FEATURES && error == 0) {
+	if (error < 0) {
+		answer_error(awaited, error);
+	} else if (awaited->request == DISPLAY_GET_PROTOCOL_FEATURES) {
 		memcpy(&offered, payload, sizeof(offered));
 		handle_features(frontend, offered);
-		return;
+	} else if (awaited->done) {
+		awaited->done(awaited->opaque, 0);
+	} else if (awaited->outputs_done || awaited->edid_done) {
+		if (awaited->request == DISPLAY_GET_EDID)
+			answer_edid(awaited, payload);
+		else
+			answer_outputs(awaited, payload);
 	}
-	if (!awaited->done)
-		return;
-	if (error < 0 || awaited->request == DISPLAY_DMABUF_UPDATE)
-		awaited->done(awaited->opaque, error, NULL, 0);
-	else if (awaited->request == DISPLAY_GET_EDID)
-		answer_edid(awaited, payload);
-	else
-		answer_display_info(awaited, payload);
 }
 
 static gboolean dispatch_readable(gint fd, GIOCondition condition, gpointer user_data)
@@ -522,7 +559,7 @@ static gboolean dispatch_readable(gint fd, GIOCondition condition, gpointer user
 static const struct display_ops frontend_ops = {
 	.destroy = frontend_destroy,
 	.cancel = frontend_cancel,
-	.get_display_info = frontend_get_display_info,
+	.get_outputs = frontend_get_outputs,
 	.get_edid = frontend_get_edid,
 	.scanout = frontend_scanout,
 	.update = frontend_update,

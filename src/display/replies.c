@@ -35,26 +35,43 @@ int display_replies_expect(struct display_replies *replies, const struct display
 	return 0;
 }
 
-void display_replies_forget(struct display_replies *replies, unsigned int count)
+/* The newest request of @opaque, or NULL. */
+static GList *find_newest(struct display_replies *replies, const void *opaque)
 {
-	for (; count > 0; count--)
-		g_free(g_queue_pop_tail(&replies->awaited));
-	for (GList *link = replies->awaited.head; link; link = link->next)
-		((struct display_awaited *)link->data)->done = NULL;
+	for (GList *link = replies->awaited.tail; link; link = link->prev)
+		if (((struct display_awaited *)link->data)->opaque == opaque)
+			return link;
+	return NULL;
 }
 
-void display_replies_fail(struct display_replies *replies, int error)
+void display_replies_forget(
+	struct display_replies *replies, const void *opaque, unsigned int unsent)
+{
+	GList *link;
+
+	for (; unsent > 0 && (link = find_newest(replies, opaque)); unsent--) {
+		g_free(link->data);
+		g_queue_delete_link(&replies->awaited, link);
+	}
+	while ((link = find_newest(replies, opaque))) {
+		struct display_awaited *awaited = link->data;
+
+		*awaited = (struct display_awaited){.request = awaited->request};
+	}
+}
+
+void display_replies_fail(
+	struct display_replies *replies, int error, display_reply_fn handle, void *handle_opaque)
 {
 	unsigned int count = g_queue_get_length(&replies->awaited);
 
-	/* A done function may add requests, forget all, or finish us. */
+	/* A callback may add requests, forget some, or finish us. */
 	for (; count > 0; count--) {
 		g_autofree struct display_awaited *awaited = g_queue_pop_head(&replies->awaited);
 
 		if (!awaited)
 			return;
-		if (awaited->done)
-			awaited->done(awaited->opaque, error, NULL, 0);
+		handle(handle_opaque, awaited, error, NULL, 0);
 	}
 }
 

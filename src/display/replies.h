@@ -16,21 +16,23 @@
 /**
  * struct display_awaited - A request that the front-end has to answer
  * @request: enum display_request
- * @make_edid: the caller wants an EDID, made from the display info that was asked for
- * @scanout_id: for @make_edid
- * @done: NULL: nobody waits any more, the answer is thrown away
+ * @scanout_id: for @edid_done
+ * @done, @outputs_done, @edid_done: whom the answer is for; at most one. None: nobody waits any more,
+ *	the answer is thrown away
  */
 struct display_awaited {
 	uint32_t request;
-	bool make_edid;
 	uint32_t scanout_id;
 	display_done_fn done;
+	display_outputs_fn outputs_done;
+	display_edid_fn edid_done;
 	void *opaque;
 };
 
 /**
  * display_reply_fn - Handle an answer; may destroy everything
- * @error: 0, or -EIO: the front-end answered a later request and left this one out
+ * @error: 0; -EIO: the front-end answered a later request and left this one out; that of
+ *	display_replies_fail()
  * @payload: of the length that belongs to the request, not aligned; unset with an @error
  */
 typedef void (*display_reply_fn)(void *opaque, const struct display_awaited *awaited, int error,
@@ -52,11 +54,16 @@ void display_replies_finish(struct display_replies *replies);
 /** display_replies_expect() - Note that a request will be answered. Return: 0 or -EBUSY. */
 int display_replies_expect(struct display_replies *replies, const struct display_awaited *awaited);
 
-/** display_replies_forget() - Drop the newest @count requests, then the done of all others. */
-void display_replies_forget(struct display_replies *replies, unsigned int count);
+/**
+ * display_replies_forget() - Nobody waits for the requests of @opaque any more
+ * @unsent: so many of the newest of them were never sent: no answer will come
+ */
+void display_replies_forget(
+	struct display_replies *replies, const void *opaque, unsigned int unsent);
 
-/** display_replies_fail() - Call the done functions of all requests with @error. */
-void display_replies_fail(struct display_replies *replies, int error);
+/** display_replies_fail() - Hand all requests to @handle with @error, oldest first. */
+void display_replies_fail(
+	struct display_replies *replies, int error, display_reply_fn handle, void *handle_opaque);
 
 /**
  * display_replies_read() - Read what has come

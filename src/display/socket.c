@@ -6,7 +6,7 @@
  *
  * Nothing here waits. A message goes straight from the caller's memory into the socket; only if
  * the socket is full the head is copied into a queue item, and the pixels stay where they are
- * until a main loop source has written them (or display_socket_adopt() has copied the rest).
+ * until a main loop source has written them (or display_socket_cancel() has copied the rest).
  * Only the first message of the queue can be half sent. The queue is bounded by its callers: at
  * most one command's requests, and of each scanout the newest state (display_socket_drop()).
  */
@@ -227,7 +227,7 @@ static void complete(struct outgoing *outgoing, int error)
 
 	outgoing_free(outgoing);
 	if (done)
-		done(opaque, error, NULL, 0);
+		done(opaque, error);
 }
 
 void display_socket_flush(struct display_socket *socket)
@@ -251,25 +251,20 @@ void display_socket_flush(struct display_socket *socket)
 	stop_writing(socket);
 }
 
-unsigned int display_socket_drop(
-	struct display_socket *socket, unsigned int kinds, uint32_t scanout_id)
+void display_socket_drop(struct display_socket *socket, unsigned int kinds, uint32_t scanout_id)
 {
-	unsigned int count = 0;
 	GList *next;
 
 	for (GList *link = socket->queue.head; link; link = next) {
 		struct outgoing *outgoing = link->data;
 
 		next = link->next;
-		if (!(outgoing->message.kind & kinds) || outgoing->sent > 0)
-			continue;
-		if (scanout_id != DISPLAY_ANY_SCANOUT && outgoing->message.scanout_id != scanout_id)
+		if (!(outgoing->message.kind & kinds) || outgoing->sent > 0 ||
+			outgoing->message.scanout_id != scanout_id)
 			continue;
 		g_queue_delete_link(&socket->queue, link);
 		outgoing_free(outgoing);
-		count++;
 	}
-	return count;
 }
 
 /* Copies the lines of @outgoing that are not sent yet; @sent then counts from this copy. */
@@ -306,19 +301,41 @@ static int copy_rest(struct outgoing *outgoing)
 	return 0;
 }
 
-void display_socket_adopt(struct display_socket *socket)
+/* Makes the half-sent message independent of the caller's pixels. */
+static void adopt(struct display_socket *socket, struct outgoing *outgoing)
 {
-	struct outgoing *outgoing = g_queue_peek_head(&socket->queue);
-
-	if (!outgoing)
-		return;
 	outgoing->message.done = NULL;
+	outgoing->message.opaque = NULL;
 	if (outgoing->message.pixels && !outgoing->pixels_copy && copy_rest(outgoing) < 0) {
 		/* The message cannot be ended, and without its end nothing else can be sent. */
 		log_warning("no memory for the rest of a display update");
 		display_socket_finish(socket);
 		socket->events->broken(socket->opaque);
 	}
+}
+
+unsigned int display_socket_cancel(struct display_socket *socket, const void *opaque)
+{
+	const unsigned int kinds = DISPLAY_MESSAGE_REQUEST | DISPLAY_MESSAGE_UPDATE;
+	struct outgoing *outgoing;
+	unsigned int count = 0;
+	GList *next;
+
+	for (GList *link = socket->queue.head; link; link = next) {
+		outgoing = link->data;
+		next = link->next;
+		if (!(outgoing->message.kind & kinds) || outgoing->message.opaque != opaque ||
+			outgoing->sent > 0)
+			continue;
+		count += outgoing->message.kind == DISPLAY_MESSAGE_REQUEST;
+		g_queue_delete_link(&socket->queue, link);
+		outgoing_free(outgoing);
+	}
+	/* Only the first message of the queue can be half sent. */
+	outgoing = g_queue_peek_head(&socket->queue);
+	if (outgoing && outgoing->message.opaque == opaque)
+		adopt(socket, outgoing);
+	return count;
 }
 
 void display_socket_fail(struct display_socket *socket, int error)

@@ -16,9 +16,6 @@ enum display_message_kind {
 	DISPLAY_MESSAGE_CURSOR_MOVE = 1 << 5,  /* gives way to a newer shape or position */
 };
 
-/** For display_socket_drop(): any scanout. */
-#define DISPLAY_ANY_SCANOUT UINT32_MAX
-
 /**
  * struct display_message - A message to send
  * @head: header and payload, without pixels; copied if it has to wait
@@ -29,6 +26,7 @@ enum display_message_kind {
  * @line_len: bytes in a line
  * @line_count: lines
  * @done: called when a message that had to wait is sent, or NULL
+ * @opaque: passed to @done; names the owner of a request for display_socket_cancel()
  */
 struct display_message {
 	enum display_message_kind kind;
@@ -87,21 +85,20 @@ int display_socket_send(struct display_socket *socket, const struct display_mess
 void display_socket_flush(struct display_socket *socket);
 
 /**
- * display_socket_drop() - Drop messages of which no byte was sent
+ * display_socket_drop() - Drop messages about a scanout of which no byte was sent
  * @kinds: enum display_message_kind, or'ed
  *
- * They are not done. Return: number of messages dropped.
+ * They are not done.
  */
-unsigned int display_socket_drop(
-	struct display_socket *socket, unsigned int kinds, uint32_t scanout_id);
+void display_socket_drop(struct display_socket *socket, unsigned int kinds, uint32_t scanout_id);
 
 /**
- * display_socket_adopt() - Stop reading the caller's pixels
+ * display_socket_cancel() - Drop the requests and updates of @opaque that are still whole
  *
- * A half-sent message is copied and sent to its end without a done. UPDATEs that are still whole
- * are to be dropped before.
+ * A half-sent one is copied and sent to its end, without a done: the caller's pixels are not read
+ * after this. Return: number of DISPLAY_MESSAGE_REQUEST dropped.
  */
-void display_socket_adopt(struct display_socket *socket);
+unsigned int display_socket_cancel(struct display_socket *socket, const void *opaque);
 
 /** display_socket_fail() - Drop all messages and call their done functions with @error. */
 void display_socket_fail(struct display_socket *socket, int error);

@@ -7,6 +7,7 @@
  */
 #include "gpu/backing.h"
 
+#include "gpu/command.h"
 #include "util/checked.h"
 
 #include <endian.h>
@@ -36,7 +37,7 @@ int gpu_backing_read(struct gpu_command *command, uint32_t count, uint32_t max_c
 	if (count > max_count)
 		return -ENOMEM;
 	backing.entries = g_try_new(struct virtio_gpu_mem_entry, MAX(count, 1));
-	if (backing.entries == NULL)
+	if (!backing.entries)
 		return -ENOMEM;
 	ret = gpu_command_read(command, 0, backing.entries, count * sizeof(*backing.entries));
 	for (uint32_t i = 0; ret == 0 && i < count; i++)
@@ -60,7 +61,7 @@ static void append(struct iovec *iov, unsigned int *count, const struct iovec *p
 {
 	struct iovec *last = *count > 0 ? &iov[*count - 1] : NULL;
 
-	if (last != NULL && (char *)last->iov_base + last->iov_len == part->iov_base)
+	if (last && (char *)last->iov_base + last->iov_len == part->iov_base)
 		last->iov_len += part->iov_len;
 	else
 		iov[(*count)++] = *part;
@@ -76,7 +77,7 @@ int gpu_backing_resolve(const struct gpu_backing *backing, struct guest_memory *
 	struct iovec *iov = g_try_new(struct iovec, room);
 	unsigned int used = 0;
 
-	if (iov == NULL)
+	if (!iov)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < backing->count; i++) {
 		struct iovec parts[MAX_PARTS];

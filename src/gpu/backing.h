@@ -6,11 +6,13 @@
  */
 #pragma once
 
-#include "gpu/command.h"
 #include "memory/guest_memory.h"
 
-#include <stdbool.h>
+#include <linux/virtio_gpu.h>
 #include <stdint.h>
+#include <sys/uio.h>
+
+struct gpu_command;
 
 /**
  * struct gpu_backing - The list of ATTACH_BACKING

@@ -9,8 +9,15 @@
  * mapping of a host blob, the dma-buf of a guest blob's pages) is made when it is first shown, kept
  * with the resource, and given back by gpu_blob_release().
  */
+#include "gpu/blob.h"
+
+#include "gpu/command.h"
+#include "gpu/context.h"
 #include "gpu/format.h"
-#include "gpu/internal.h"
+#include "gpu/framebuffer.h"
+#include "gpu/renderer_calls.h"
+#include "gpu/resource.h"
+#include "gpu/state.h"
 #include "util/checked.h"
 #include "util/fd.h"
 #include "util/iov.h"
@@ -35,8 +42,8 @@ static bool has_guest_memory(const struct gpu_resource_blob *blob)
 	return blob->mem != VIRTIO_GPU_BLOB_MEM_HOST3D;
 }
 
-/* Checks what the request says before its list is read. Return: 0 or a response code. */
-static uint32_t check_arguments(struct gpu_device *device, struct gpu_command *command,
+/* Checks what the request says before its list is read. Return: GPU_OK or an error. */
+static enum gpu_verdict check_arguments(struct gpu_device *device, struct gpu_command *command,
 	const struct gpu_resource *resource, uint32_t entry_count)
 {
 	const struct gpu_resource_blob *blob = &resource->blob;
@@ -52,15 +59,12 @@ static uint32_t check_arguments(struct gpu_device *device, struct gpu_command *c
 		why = "host memory has no guest pages";
 	else if (has_host_memory(blob) && !device->renderer->has_blob)
 		why = "this mode has no host blobs";
-	if (why != NULL) {
-		gpu_command_log(command, resource->id, why);
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	}
-	if (has_host_memory(blob) && gpu_context_find(device, blob->ctx_id) == NULL) {
-		gpu_command_log(command, resource->id, "there is no such context");
-		return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
-	}
-	return 0;
+	if (why)
+		return gpu_command_refuse(command, resource->id, GPU_ERR_INVALID_PARAMETER, why);
+	if (has_host_memory(blob) && gpu_context_find(device, blob->ctx_id) == NULL)
+		return gpu_command_refuse(command, resource->id, GPU_ERR_INVALID_CONTEXT_ID,
+			"there is no such context");
+	return GPU_OK;
 }
 
 /* Reads the list of the guest's pages, which must hold all of the blob. */
@@ -81,7 +85,8 @@ static int read_backing(struct gpu_device *device, struct gpu_command *command,
 	return 0;
 }
 
-uint32_t gpu_handle_resource_create_blob(struct gpu_device *device, struct gpu_command *command)
+enum gpu_verdict gpu_handle_resource_create_blob(
+	struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_create_blob *args = &command->args.create_blob;
 	const struct gpu_resource resource = {
@@ -98,34 +103,32 @@ uint32_t gpu_handle_resource_create_blob(struct gpu_device *device, struct gpu_c
 	};
 	uint32_t entry_count = le32toh(args->nr_entries);
 	uint64_t host_len = has_host_memory(&resource.blob) ? resource.blob.size : 0;
-	uint32_t error = gpu_resource_check_new(device, command, resource.id);
+	enum gpu_verdict verdict = gpu_resource_check_new(device, command, resource.id);
 	struct gpu_backing backing;
 	int ret;
 
-	if (error == 0)
-		error = check_arguments(device, command, &resource, entry_count);
-	if (error != 0)
-		return error;
+	if (verdict == GPU_OK)
+		verdict = check_arguments(device, command, &resource, entry_count);
+	if (verdict != GPU_OK)
+		return verdict;
 	if (!has_guest_memory(&resource.blob))
 		return gpu_resource_add(device, command, &resource, NULL, host_len);
 	ret = read_backing(device, command, &resource.blob, entry_count, &backing);
-	if (ret < 0) {
-		gpu_command_log(command, resource.id, "its list of pages is short or not possible");
-		return gpu_response_from_errno(ret);
-	}
+	if (ret < 0)
+		return gpu_command_refuse(command, resource.id, gpu_verdict_from_errno(ret),
+			"its list of pages is short or not possible");
 	return gpu_resource_add(device, command, &resource, &backing, host_len);
 }
 
 int gpu_blob_export(struct gpu_device *device, struct gpu_tracked_resource *resource,
 	struct renderer_blob *ret_blob)
 {
-	struct renderer *renderer = device->renderer;
 	struct renderer_blob blob = {.fd = -1};
 	int ret;
 
-	if (!has_host_memory(&resource->base.blob) || renderer->ops->export_blob == NULL)
+	if (!has_host_memory(&resource->base.blob))
 		return -ENOTSUP;
-	ret = renderer->ops->export_blob(renderer, &resource->base, &blob);
+	ret = renderer_calls_export_blob(device->renderer, &resource->base, &blob);
 	if (ret < 0)
 		return ret;
 	if (blob.type == RENDERER_HANDLE_OPAQUE) {
@@ -143,7 +146,7 @@ static const uint8_t *map_host_blob(
 	struct renderer_blob blob;
 	void *hva;
 
-	if (resource->blob_hva != NULL)
+	if (resource->blob_hva)
 		return resource->blob_hva;
 	if (gpu_blob_export(device, resource, &blob) < 0)
 		return NULL;
@@ -156,7 +159,7 @@ static const uint8_t *map_host_blob(
 	return hva;
 }
 
-const uint8_t *gpu_blob_memory(struct gpu_device *device, struct gpu_tracked_resource *resource)
+const uint8_t *gpu_blob_get_memory(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
 	const struct gpu_resource *base = &resource->base;
 
@@ -193,7 +196,7 @@ static int make_udmabuf(struct gpu_device *device, struct gpu_tracked_resource *
 
 	if (resource->udmabuf_fd >= 0)
 		return 0;
-	if (parts == NULL)
+	if (!parts)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < backing->count; i++) {
 		parts[i].len = backing->entries[i].length;
@@ -252,7 +255,7 @@ int gpu_blob_export_dmabuf(struct gpu_device *device, const struct gpu_framebuff
 
 void gpu_blob_release(struct gpu_tracked_resource *resource)
 {
-	if (resource->blob_hva != NULL)
+	if (resource->blob_hva)
 		munmap(resource->blob_hva, resource->blob_hva_len);
 	resource->blob_hva = NULL;
 	fd_clear(&resource->udmabuf_fd);

@@ -4,30 +4,33 @@
  * Capability sets (virtio 1.3, section 5.7.6.8, GET_CAPSET_INFO and GET_CAPSET): which there are
  * is the renderer's list, which it filled in when it started.
  */
-#include "gpu/internal.h"
+#include "gpu/capset.h"
+
+#include "gpu/command.h"
+#include "gpu/renderer_calls.h"
+#include "gpu/state.h"
 
 #include <errno.h>
 
 /* Largest capset that is believed to a renderer, bytes; today's are below 4 KiB. */
 #define MAX_CAPSET_LEN (1 << 20)
 
-uint32_t gpu_handle_get_capset_info(struct gpu_device *device, struct gpu_command *command)
+enum gpu_verdict gpu_handle_get_capset_info(struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t index = le32toh(command->args.get_capset_info.capset_index);
 	const struct renderer_capset *capset;
 	uint32_t info[4] = {0};
 
-	if (index >= device->renderer->capset_count) {
-		gpu_command_log(command, 0, "there is no capset of this index");
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	}
+	if (index >= device->renderer->capset_count)
+		return gpu_command_refuse(
+			command, 0, GPU_ERR_INVALID_PARAMETER, "there is no capset of this index");
 	capset = &device->renderer->capsets[index];
 	info[0] = htole32(capset->id);
 	info[1] = htole32(capset->max_version);
 	info[2] = htole32(capset->max_size);
 	if (gpu_command_write(command, info, sizeof(info)) < 0)
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	return VIRTIO_GPU_RESP_OK_CAPSET_INFO;
+		return GPU_ERR_UNSPEC;
+	return GPU_OK_CAPSET_INFO;
 }
 
 const struct renderer_capset *gpu_capset_find(const struct renderer *renderer, uint32_t id)
@@ -38,7 +41,7 @@ const struct renderer_capset *gpu_capset_find(const struct renderer *renderer, u
 	return NULL;
 }
 
-uint32_t gpu_handle_get_capset(struct gpu_device *device, struct gpu_command *command)
+enum gpu_verdict gpu_handle_get_capset(struct gpu_device *device, struct gpu_command *command)
 {
 	struct renderer *renderer = device->renderer;
 	uint32_t id = le32toh(command->args.get_capset.capset_id);
@@ -47,15 +50,14 @@ uint32_t gpu_handle_get_capset(struct gpu_device *device, struct gpu_command *co
 	g_autofree void *data = NULL;
 	int ret;
 
-	if (capset == NULL || version > capset->max_version) {
-		gpu_command_log(command, 0, "there is no such capset");
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	}
+	if (!capset || version > capset->max_version)
+		return gpu_command_refuse(
+			command, 0, GPU_ERR_INVALID_PARAMETER, "there is no such capset");
 	if (capset->max_size > MAX_CAPSET_LEN)
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+		return GPU_ERR_UNSPEC;
 	data = g_malloc0(capset->max_size);
-	ret = renderer->ops->get_capset(renderer, id, version, data, capset->max_size);
+	ret = renderer_calls_get_capset(renderer, id, version, data, capset->max_size);
 	if (ret == 0)
 		ret = gpu_command_write(command, data, capset->max_size);
-	return ret < 0 ? gpu_response_from_errno(ret) : VIRTIO_GPU_RESP_OK_CAPSET;
+	return ret < 0 ? gpu_verdict_from_errno(ret) : GPU_OK_CAPSET;
 }

@@ -3,14 +3,16 @@
 /*
  * One command from request to answer. Inside gpu/ only.
  *
- * Life of a command: dispatched from a request, its fixed part copied out of guest memory once;
- * its handler returns a response code, or GPU_PARKED and calls gpu_command_finish() later. A
- * command with VIRTIO_GPU_FLAG_FENCE then waits on its timeline (gpu/fence.c); all others are
- * answered at once. Answering writes the header, completes the request and frees the command.
+ * Life of a command: dispatched from a request (gpu/dispatch.c), its fixed part copied out of guest
+ * memory once; its handler returns a verdict, or GPU_WAITS, and the command's wait finishes it
+ * later. A command with VIRTIO_GPU_FLAG_FENCE then waits on its timeline (gpu/fence.c); all others
+ * are answered at once. Answering writes the header, completes the request and frees the command.
  */
 #pragma once
 
 #include "gpu/device.h"
+#include "gpu/verdict.h"
+#include "gpu/wait.h"
 
 #include <linux/virtio_gpu.h>
 #include <stdbool.h>
@@ -18,22 +20,18 @@
 
 struct gpu_command;
 
-/** GPU_PARKED - Returned by a handler that will call gpu_command_finish() later. */
-#define GPU_PARKED 0
-
 /**
  * struct gpu_command_type - A row of the command table
  * @name: as in the specification, without VIRTIO_GPU_CMD_
  * @len: size of its fixed part, bytes; shorter requests are refused before the handler
  * @needs_3d: only for renderers with 3D
- * @handler: returns VIRTIO_GPU_RESP_* or GPU_PARKED
  */
 struct gpu_command_type {
 	const char *name;
 	uint32_t type;
 	size_t len;
 	bool needs_3d;
-	uint32_t (*handler)(struct gpu_device *device, struct gpu_command *command);
+	enum gpu_verdict (*handler)(struct gpu_device *device, struct gpu_command *command);
 };
 
 /**
@@ -41,10 +39,8 @@ struct gpu_command_type {
  * @hdr: in the byte order of this machine
  * @args: the fixed part, still little-endian; args.hdr is not to be used
  * @response_len: bytes of answer behind the header that were already written
- * @response: the code, once the handler has returned one
- * @seqno: position on its timeline while it waits there
- * @go_on: what to do when the timeline reaches it, if it is not to be answered then
- * @link: in the timeline's queue
+ * @verdict: the response code, once @is_decided
+ * @wait: for whatever it waits for
  */
 struct gpu_command {
 	struct gpu_device *device;
@@ -75,17 +71,13 @@ struct gpu_command {
 		struct virtio_gpu_resource_unmap_blob unmap_blob;
 	} args;
 	size_t response_len;
-	uint32_t response;
-	uint64_t seqno;
-	void (*go_on)(struct gpu_command *command);
-	GList link;
+	enum gpu_verdict verdict;
+	bool is_decided;
+	struct gpu_wait wait;
 };
 
-/** gpu_command_dispatch_control() - Run a request of the control queue through the table. */
-void gpu_command_dispatch_control(struct gpu_device *device, struct gpu_request *request);
-
-/** gpu_command_dispatch_cursor() - The same for the cursor queue. */
-void gpu_command_dispatch_cursor(struct gpu_device *device, struct gpu_request *request);
+/** gpu_command_create() - A command of @request, nothing read yet. */
+struct gpu_command *gpu_command_create(struct gpu_device *device, struct gpu_request *request);
 
 /**
  * gpu_command_read() - Copy what follows the fixed part
@@ -103,18 +95,23 @@ size_t gpu_command_tail_len(const struct gpu_command *command);
  * @data: little-endian
  * @len: bytes; the parts are put one behind the other
  *
- * Return: 0, or -ENOSPC where the driver left too little room.
+ * The driver sees them only where the verdict is no error. Return: 0, or -ENOSPC where it left too
+ * little room.
  */
 int gpu_command_write(struct gpu_command *command, const void *data, size_t len);
 
-/** gpu_command_finish() - The answer of a command that was parked. */
-void gpu_command_finish(struct gpu_command *command, uint32_t response);
+/** gpu_command_refuse() - Say, rate-limited, why a command is refused. Return: @verdict. */
+enum gpu_verdict gpu_command_refuse(const struct gpu_command *command, uint32_t resource_id,
+	enum gpu_verdict verdict, const char *why);
 
-/** gpu_command_answer() - Send the answer that was decided, and free the command. */
-void gpu_command_answer(struct gpu_command *command);
+/** gpu_command_fail() - The same for an errno. Return: its verdict; GPU_OK, silently, for 0. */
+enum gpu_verdict gpu_command_fail(
+	const struct gpu_command *command, uint32_t resource_id, int error);
 
-/** gpu_response_from_errno() - The one mapping: 0 is VIRTIO_GPU_RESP_OK_NODATA. */
-uint32_t gpu_response_from_errno(int error);
-
-/** gpu_command_log() - Say, rate-limited, why a command of the guest is refused. */
-void gpu_command_log(const struct gpu_command *command, uint32_t resource_id, const char *why);
+/**
+ * gpu_command_finish() - A verdict was reached; answer it, after its fence
+ * @verdict: not GPU_WAITS
+ *
+ * The command is freed, now or by its wait.
+ */
+void gpu_command_finish(struct gpu_command *command, enum gpu_verdict verdict);

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * The device as a whole: creation, features, configuration space, reset, changes of the memory
- * table, and the parking of commands that wait for the display.
- *
- * At most one command is parked. While it is, the control queue stands still
- * (gpu_device_can_take()), the cursor queue and everything else go on.
+ * The device as a whole: creation, features, configuration space, reset, displays, changes of the
+ * memory table.
  */
 #include "gpu/device.h"
 
-#include "gpu/internal.h"
+#include "gpu/context.h"
+#include "gpu/dispatch.h"
+#include "gpu/fence.h"
+#include "gpu/mapping.h"
+#include "gpu/output.h"
+#include "gpu/renderer_calls.h"
+#include "gpu/resource.h"
+#include "gpu/state.h"
 #include "util/pages.h"
 
-/* Outputs in the configuration space. A front-end with a display puts its own number there. */
-#define CONFIG_SCANOUTS 1
+#include <endian.h>
 
 static void fence_signalled(void *opaque, const struct renderer_fence *fence)
 {
@@ -40,8 +43,10 @@ struct gpu_device *gpu_device_create(struct renderer *renderer, struct guest_mem
 	device->renderer = renderer;
 	device->memory = memory;
 	device->limits = *limits;
-	device->resources = g_hash_table_new(g_direct_hash, g_direct_equal);
-	device->contexts = g_hash_table_new(g_direct_hash, g_direct_equal);
+	device->scanout_count = 1;
+	device->resources = gpu_resources_create();
+	device->contexts = gpu_contexts_create();
+	device->outputs = gpu_outputs_create();
 	device->fences = gpu_fences_create(device, context);
 	device->mappings = gpu_mappings_create();
 	renderer->events = &renderer_events;
@@ -51,18 +56,16 @@ struct gpu_device *gpu_device_create(struct renderer *renderer, struct guest_mem
 
 void gpu_device_destroy(struct gpu_device *device)
 {
-	if (device == NULL)
+	if (!device)
 		return;
 	gpu_device_reset(device);
-	device->renderer->ops->destroy(device->renderer);
+	/* No event comes any more after this. */
+	renderer_calls_destroy(device->renderer);
 	gpu_fences_destroy(device->fences);
 	gpu_mappings_destroy(device->mappings);
-	for (unsigned int i = 0; i < GPU_SCANOUT_COUNT; i++)
-		gpu_pixel_buffer_finish(device, &device->scanouts[i].staging);
-	gpu_pixel_buffer_finish(device, &device->cursor_staging);
-	g_free(device->submit_buf);
-	g_hash_table_destroy(device->resources);
-	g_hash_table_destroy(device->contexts);
+	gpu_outputs_destroy(device);
+	gpu_resources_destroy(device->resources);
+	gpu_contexts_destroy(device->contexts);
 	g_free(device);
 }
 
@@ -76,9 +79,7 @@ void gpu_device_set_events(
 void gpu_device_set_shmem(
 	struct gpu_device *device, const struct gpu_shmem_ops *ops, void *opaque, uint64_t len)
 {
-	device->shmem_ops = ops;
-	device->shmem_opaque = opaque;
-	device->shmem_len = len;
+	gpu_mappings_set_shmem(device->mappings, ops, opaque, len);
 }
 
 uint64_t gpu_device_get_features(const struct renderer *renderer)
@@ -96,117 +97,88 @@ uint64_t gpu_device_get_features(const struct renderer *renderer)
 void gpu_device_get_config(const struct gpu_device *device, struct gpu_config *config)
 {
 	*config = (struct gpu_config){
-		.num_scanouts = htole32(CONFIG_SCANOUTS),
+		.events_read = htole32(device->events_read),
+		.num_scanouts = htole32(device->scanout_count),
 		.num_capsets = htole32(device->renderer->capset_count),
 		.blob_alignment = htole32((uint32_t)page_size()),
 	};
 }
 
-/* Takes back what the display was asked for; the command that waits for it fails. */
-static void cancel_parked(struct gpu_device *device)
+void gpu_device_set_scanout_count(struct gpu_device *device, uint32_t count)
 {
-	struct gpu_command *parked = device->parked;
-
-	if (parked == NULL && device->reshow_requests == 0)
-		return;
-	device->display->ops->cancel(device->display);
-	gpu_mapping_cancel(device);
-	if (parked != NULL)
-		gpu_fences_forget(device->fences, parked);
-	device->parked = NULL;
-	device->reshow_requests = 0;
-	if (parked != NULL)
-		gpu_command_finish(parked, VIRTIO_GPU_RESP_ERR_UNSPEC);
+	device->scanout_count = count;
 }
 
-void gpu_device_set_display(struct gpu_device *device, struct display *display)
+void gpu_device_clear_events(struct gpu_device *device, uint32_t events)
 {
-	cancel_parked(device);
-	device->display = display;
-	if (display != NULL && display->ready)
-		gpu_scanout_reshow(device);
+	device->events_read &= ~events;
 }
 
-void gpu_device_display_ready(struct gpu_device *device)
+void gpu_device_outputs_changed(struct gpu_device *device)
 {
-	gpu_scanout_reshow(device);
-	if (device->events != NULL)
-		device->events->resumed(device->events_opaque);
+	device->events_read |= VIRTIO_GPU_EVENT_DISPLAY;
+	if (device->events && device->events->config_changed)
+		device->events->config_changed(device->events_opaque);
+}
+
+/* Nothing may be in flight while displays come and go: a buffer may be used again for the new one. */
+void gpu_device_add_display(struct gpu_device *device, struct display *display)
+{
+	gpu_waits_cancel(device, GPU_WAIT_DISPLAYS);
+	gpu_outputs_add_display(device, display);
+}
+
+void gpu_device_remove_display(struct gpu_device *device, struct display *display)
+{
+	gpu_waits_cancel(device, GPU_WAIT_DISPLAYS);
+	gpu_outputs_remove_display(device, display);
+}
+
+void gpu_device_display_ready(struct gpu_device *device, struct display *display)
+{
+	gpu_waits_cancel(device, GPU_WAIT_DISPLAYS);
+	gpu_outputs_show_on(device, display);
+	gpu_waits_resume(device);
 }
 
 bool gpu_device_can_take(const struct gpu_device *device)
 {
-	return device->parked == NULL && device->reshow_requests == 0 && device->display != NULL &&
-	       device->display->ready;
+	return device->waits.holding == 0 && gpu_outputs_are_ready(device->outputs);
 }
 
 void gpu_device_control(struct gpu_device *device, struct gpu_request *request)
 {
-	gpu_command_dispatch_control(device, request);
+	gpu_dispatch_control(device, request);
 }
 
 void gpu_device_cursor(struct gpu_device *device, struct gpu_request *request)
 {
-	gpu_command_dispatch_cursor(device, request);
-}
-
-void gpu_device_park(struct gpu_device *device, struct gpu_command *command, unsigned int requests)
-{
-	device->parked = command;
-	device->parked_requests = requests;
-}
-
-struct gpu_command *gpu_device_unpark(struct gpu_device *device)
-{
-	struct gpu_command *command = device->parked;
-
-	if (--device->parked_requests > 0)
-		return NULL;
-	device->parked = NULL;
-	return command;
+	gpu_dispatch_cursor(device, request);
 }
 
 void gpu_device_cancel(struct gpu_device *device)
 {
-	cancel_parked(device);
-	gpu_fences_finish_all(device->fences);
+	gpu_waits_cancel(device, GPU_WAIT_STOPPED);
 }
 
 void gpu_device_reset(struct gpu_device *device)
 {
 	gpu_device_cancel(device);
-	gpu_scanout_disable_all(device);
+	gpu_outputs_disable_all(device);
 	gpu_context_destroy_all(device);
 	gpu_resource_destroy_all(device);
-}
-
-/* A flush may be sending straight out of the guest's pages: let the display copy what is left. */
-static void finish_flush(struct gpu_device *device)
-{
-	struct gpu_command *parked = device->parked;
-
-	if (parked == NULL || parked->type->type != VIRTIO_GPU_CMD_RESOURCE_FLUSH)
-		return;
-	/* It waits for the renderer, and has sent nothing yet. */
-	if (parked->go_on != NULL)
-		return;
-	device->display->ops->cancel(device->display);
-	device->parked = NULL;
-	gpu_command_finish(parked, VIRTIO_GPU_RESP_OK_NODATA);
+	device->events_read = 0;
 }
 
 void gpu_device_memory_changing(struct gpu_device *device)
 {
-	finish_flush(device);
-	if (device->reshow_requests > 0) {
-		device->display->ops->cancel(device->display);
-		device->reshow_requests = 0;
-	}
+	/* Displays may be reading the guest's pages: they copy what is left. */
+	gpu_waits_cancel(device, GPU_WAIT_MEMORY);
 	gpu_resource_release_memory(device);
 }
 
 void gpu_device_memory_changed(struct gpu_device *device)
 {
 	gpu_resource_resolve_memory(device);
-	gpu_scanout_memory_changed(device);
+	gpu_outputs_memory_changed(device);
 }

@@ -74,11 +74,14 @@ struct gpu_shmem_ops {
 /** struct gpu_device_events - Calls upward */
 struct gpu_device_events {
 	/**
-	 * Requests were completed, or the device is no longer parked, for a reason that came from
-	 * the main loop (a fence, an answer of the display): notify the driver, and go on with
+	 * Requests were completed, or the control queue is held no longer, for a reason that came
+	 * from the main loop (a fence, an answer of a display): notify the driver, and go on with
 	 * the queues.
 	 */
 	void (*resumed)(void *opaque);
+
+	/** The configuration space changed (events_read): tell the driver. NULL: nobody can be told. */
+	void (*config_changed)(void *opaque);
 };
 
 /**
@@ -107,16 +110,30 @@ void gpu_device_set_shmem(
 	struct gpu_device *device, const struct gpu_shmem_ops *ops, void *opaque, uint64_t len);
 
 /**
- * gpu_device_set_display() - Show scanouts here from now on
- * @display: borrowed until replaced; NULL only before destruction
+ * gpu_device_add_display() - One more display looks at the outputs
+ * @display: borrowed until removed; of those that say what the outputs are, the newest is asked
  *
- * What was pending on the display before is completed with an error. Scanouts that are set are
- * shown on the new one.
+ * What is scanned out is shown on it, as soon as it is ready.
  */
-void gpu_device_set_display(struct gpu_device *device, struct display *display);
+void gpu_device_add_display(struct gpu_device *device, struct display *display);
+
+/** gpu_device_remove_display() - What is in flight to it is given up; not an error of the guest's. */
+void gpu_device_remove_display(struct gpu_device *device, struct display *display);
 
 /** gpu_device_display_ready() - The display became ready: show what is scanned out. */
-void gpu_device_display_ready(struct gpu_device *device);
+void gpu_device_display_ready(struct gpu_device *device, struct display *display);
+
+/**
+ * gpu_device_outputs_changed() - A display's outputs are no longer what it said
+ *
+ * VIRTIO_GPU_EVENT_DISPLAY is set in events_read, and the driver told; it asks again, and clears the
+ * event (virtio 1.3, section 5.7.4).
+ */
+void gpu_device_outputs_changed(struct gpu_device *device);
+
+/** gpu_device_set_scanout_count() - Outputs in the configuration space, 1 unless said; at most
+ * DISPLAY_MAX_OUTPUTS. A front-end with a display of its own puts its own number there. */
+void gpu_device_set_scanout_count(struct gpu_device *device, uint32_t count);
 
 /** gpu_device_get_features() - The VIRTIO_GPU_F_* bits that a device with this renderer offers. */
 uint64_t gpu_device_get_features(const struct renderer *renderer);
@@ -142,10 +159,13 @@ struct gpu_config {
 /** gpu_device_get_config() - Fill in the configuration space. */
 void gpu_device_get_config(const struct gpu_device *device, struct gpu_config *config);
 
+/** gpu_device_clear_events() - The driver wrote @events to events_clear. */
+void gpu_device_clear_events(struct gpu_device *device, uint32_t events);
+
 /**
  * gpu_device_can_take() - May a request of the control queue be given now?
  *
- * False while a command is parked or the display negotiates. The cursor queue never stops.
+ * False while a request that waits holds the queue, or a display negotiates. The cursor queue never stops.
  */
 bool gpu_device_can_take(const struct gpu_device *device);
 

@@ -1,38 +1,72 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * The contract between the device and a display: where scanouts are shown. The only header of
- * ours, util/ aside, that a display includes.
+ * The contract between the device and a display: something that looks at the outputs. A device has
+ * any number of displays, each shown the same. The only header of ours, util/ aside, that a display
+ * includes.
  *
  * All hooks and callbacks run on the main loop's thread. No hook waits for anybody. A hook that
- * needs the other side's answer, or room in its socket, returns DISPLAY_PENDING and calls @done
- * later, once, from the main loop; the device parks the command and stops its control queue
- * until then, so at most one command's requests are pending at a time (one flush may have one
- * request for each scanout). A hook that is done at once returns 0 and does not call @done.
+ * needs the other side's answer, or room in its socket, returns DISPLAY_PENDING and calls its
+ * callback later, once, from the main loop, unless cancel() comes before. The device's control
+ * queue stands still until then, so at most one command's requests are pending at a time. A hook
+ * that is done at once returns 0 and does not call back; the get_*() hooks always call back.
+ *
+ * A hook that is NULL means that the display does not care; gpu/display_calls.h says what the
+ * device does then. Only destroy() is needed. Numbers are this machine's.
  */
 #pragma once
 
 #include "gpu/renderer.h"
 
+#include <linux/virtio_gpu.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/** DISPLAY_PENDING - Returned by a hook that will call @done. */
+/** DISPLAY_PENDING - Returned by a hook that will call back. */
 #define DISPLAY_PENDING 1
+
+/** Outputs that a device can have. */
+#define DISPLAY_MAX_OUTPUTS VIRTIO_GPU_MAX_SCANOUTS
 
 /** Side of a cursor image, pixels (vhost-user-gpu: VhostUserGpuCursorUpdate.data). */
 #define DISPLAY_CURSOR_SIZE 64
 
+/** Longest EDID that a guest can be given, bytes (struct virtio_gpu_resp_edid). */
+#define DISPLAY_MAX_EDID_LEN 1024
+
 struct display;
 
 /**
- * display_done_fn - A pending request is over
- * @error: 0, or a negative errno: -ECONNRESET where the other side is gone
- * @data: answer of a get_*() hook, valid for the call; else NULL
- * @len: bytes in @data
+ * struct display_output - What a display wants an output to be
+ * @connected: a screen is there
+ * @rect: where it stands among the others, and the size it would like; pixels
+ * @flags: struct virtio_gpu_display_one's
  */
-typedef void (*display_done_fn)(void *opaque, int error, const void *data, size_t len);
+struct display_output {
+	bool connected;
+	struct gpu_rect rect;
+	uint32_t flags;
+};
+
+/** struct display_outputs - All of them */
+struct display_outputs {
+	struct display_output output[DISPLAY_MAX_OUTPUTS];
+};
+
+/** struct display_edid - An output's EDID; @len: bytes used */
+struct display_edid {
+	uint32_t len;
+	uint8_t data[DISPLAY_MAX_EDID_LEN];
+};
+
+/*
+ * Callbacks. @error: 0, or a negative errno, with the answer NULL: -ECONNRESET where the other side
+ * is gone. Answers are valid for the call.
+ */
+typedef void (*display_done_fn)(void *opaque, int error);
+typedef void (*display_outputs_fn)(void *opaque, int error, const struct display_outputs *outputs);
+typedef void (*display_edid_fn)(void *opaque, int error, const struct display_edid *edid);
 
 /** struct display_pixels - Lines of x8r8g8b8 (a 32-bit word of this machine) in our memory */
 struct display_pixels {
@@ -49,27 +83,30 @@ struct display_cursor {
 	uint32_t hot_y;
 };
 
-/** struct display_ops - The hooks */
+/** struct display_ops - The hooks. @scanout_id is always below DISPLAY_MAX_OUTPUTS. */
 struct display_ops {
 	void (*destroy)(struct display *display);
 
 	/**
-	 * Forget all pending requests: their @done is not called any more. What was half sent is
-	 * sent to its end from a copy, so pixels are not read after this.
+	 * Forget the pending requests that were made with @opaque: their callback is not called
+	 * any more. What was half sent is sent to its end from a copy, so pixels are not read
+	 * after this.
 	 */
-	void (*cancel)(struct display *display);
+	void (*cancel)(struct display *display, void *opaque);
 
 	/**
-	 * Answer: struct virtio_gpu_resp_display_info, its hdr unset, little-endian as the guest
-	 * sees it.
+	 * What the outputs should be. NULL: this display only looks on, another one is asked.
 	 */
-	int (*get_display_info)(struct display *display, display_done_fn done, void *opaque);
+	int (*get_outputs)(struct display *display, display_outputs_fn done, void *opaque);
 
-	/** Answer: struct virtio_gpu_resp_edid, its hdr unset, little-endian. */
+	/** NULL together with get_outputs() only. */
 	int (*get_edid)(
-		struct display *display, uint32_t scanout_id, display_done_fn done, void *opaque);
+		struct display *display, uint32_t scanout_id, display_edid_fn done, void *opaque);
 
-	/** A scanout now shows @width x @height pixels that come by update(); 0 x 0: nothing. */
+	/**
+	 * A scanout now shows @width x @height pixels that come by update(); 0 x 0: nothing. Said
+	 * at each change of what is scanned out, also where the size stays the same.
+	 */
 	void (*scanout)(
 		struct display *display, uint32_t scanout_id, uint32_t width, uint32_t height);
 
@@ -107,6 +144,9 @@ struct display_ops {
 struct display_events {
 	/** The display can be used now (see @ready); queues may go on. */
 	void (*ready)(void *opaque);
+
+	/** get_outputs() would answer something else: an output came, went, or changed its size. */
+	void (*outputs_changed)(void *opaque);
 
 	/** The other side hung up or broke the protocol: nothing is shown any more. */
 	void (*closed)(void *opaque);

@@ -15,14 +15,20 @@
  * timelines overtake each other; on one timeline they do not. A timeline exists while something
  * waits on it.
  *
- * A command may also wait before it is carried out, with gpu_fences_wait(): it is parked then, and
- * goes on rather than being answered.
+ * What stands on a timeline are waits (gpu/wait.c): a fence is one of the things that a wait waits
+ * for, be it a decided command's answer or the flush of an image that is still being drawn.
  */
 #include "gpu/fence.h"
 
-#include "gpu/internal.h"
+#include "gpu/command.h"
+#include "gpu/context.h"
+#include "gpu/renderer_calls.h"
+#include "gpu/state.h"
 
 #include <errno.h>
+
+/* Rings of a context (virtio 1.3, section 5.7.6.7, ring_idx). */
+#define MAX_RINGS 64
 
 struct gpu_fences {
 	struct gpu_device *device;
@@ -38,7 +44,7 @@ struct gpu_fences {
 /* ctx_id << 32 | ring_idx for a ring, GLOBAL_TIMELINE for the global one */
 struct timeline {
 	uint64_t key;
-	GQueue waiting; /* of struct gpu_command, by its link */
+	GQueue waiting; /* of struct gpu_wait, by its fence_link */
 };
 
 #define GLOBAL_TIMELINE UINT64_MAX
@@ -48,21 +54,16 @@ struct fence_source {
 	struct gpu_fences *fences;
 };
 
-static uint64_t timeline_key(bool has_ring, uint32_t ctx_id, uint32_t ring_idx)
+static uint64_t timeline_key(const struct renderer_fence *fence)
 {
-	return has_ring ? (uint64_t)ctx_id << 32 | ring_idx : GLOBAL_TIMELINE;
-}
-
-static void timeline_free(gpointer data)
-{
-	g_free(data);
+	return fence->has_ring ? (uint64_t)fence->ctx_id << 32 | fence->ring_idx : GLOBAL_TIMELINE;
 }
 
 static struct timeline *timeline_get(struct gpu_fences *fences, uint64_t key)
 {
 	struct timeline *timeline = g_hash_table_lookup(fences->timelines, &key);
 
-	if (timeline == NULL) {
+	if (!timeline) {
 		timeline = g_new0(struct timeline, 1);
 		timeline->key = key;
 		g_queue_init(&timeline->waiting);
@@ -71,52 +72,21 @@ static struct timeline *timeline_get(struct gpu_fences *fences, uint64_t key)
 	return timeline;
 }
 
-static struct gpu_command *timeline_pop(struct timeline *timeline)
-{
-	GList *link = g_queue_pop_head_link(&timeline->waiting);
-
-	return link != NULL ? link->data : NULL;
-}
-
-/* The timeline has reached @command. */
-static void reach(struct gpu_command *command)
-{
-	void (*go_on)(struct gpu_command * command) = command->go_on;
-
-	command->go_on = NULL;
-	if (go_on != NULL)
-		go_on(command);
-	else
-		gpu_command_answer(command);
-}
-
-static void timeline_finish(struct timeline *timeline)
-{
-	struct gpu_command *command;
-
-	while ((command = timeline_pop(timeline)) != NULL)
-		gpu_command_answer(command);
-}
-
-/* Answers what waits up to @fence. Return: whether anything did. */
+/* Ends what waits up to @fence. Return: whether anything did. */
 static bool retire(struct gpu_fences *fences, const struct renderer_fence *fence)
 {
-	uint64_t key = timeline_key(fence->has_ring, fence->ctx_id, fence->ring_idx);
+	uint64_t key = timeline_key(fence);
 	struct timeline *timeline;
 	bool any = false;
 
 	/* What goes on may come back to the timeline, or empty and end it. */
-	while ((timeline = g_hash_table_lookup(fences->timelines, &key)) != NULL) {
-		struct gpu_command *command = g_queue_peek_head(&timeline->waiting);
+	while ((timeline = g_hash_table_lookup(fences->timelines, &key))) {
+		struct gpu_wait *wait = g_queue_peek_head(&timeline->waiting);
 
-		if (command != NULL && command->seqno > fence->seqno)
+		if (wait->seqno > fence->seqno)
 			break;
-		if (command == NULL) {
-			g_hash_table_remove(fences->timelines, &key);
-			break;
-		}
-		timeline_pop(timeline);
-		reach(command);
+		gpu_fences_forget(fences, wait);
+		gpu_wait_arrived(wait, 0);
 		any = true;
 	}
 	return any;
@@ -125,12 +95,12 @@ static bool retire(struct gpu_fences *fences, const struct renderer_fence *fence
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user_data)
 {
 	struct gpu_fences *fences = ((struct fence_source *)source)->fences;
-	struct gpu_device *device = fences->device;
 	bool any = false;
+	GArray *taken;
 
 	g_source_set_ready_time(source, -1);
 	g_mutex_lock(&fences->mutex);
-	GArray *taken = fences->signalled;
+	taken = fences->signalled;
 	fences->signalled = fences->taken;
 	fences->taken = taken;
 	g_mutex_unlock(&fences->mutex);
@@ -138,8 +108,8 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user_da
 	for (guint i = 0; i < taken->len; i++)
 		any |= retire(fences, &g_array_index(taken, struct renderer_fence, i));
 	g_array_set_size(taken, 0);
-	if (any && device->events != NULL)
-		device->events->resumed(device->events_opaque);
+	if (any)
+		gpu_waits_resume(fences->device);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -150,7 +120,7 @@ struct gpu_fences *gpu_fences_create(struct gpu_device *device, GMainContext *co
 	struct gpu_fences *fences = g_new0(struct gpu_fences, 1);
 
 	fences->device = device;
-	fences->timelines = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, timeline_free);
+	fences->timelines = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
 	g_mutex_init(&fences->mutex);
 	fences->signalled = g_array_new(FALSE, FALSE, sizeof(struct renderer_fence));
 	fences->taken = g_array_new(FALSE, FALSE, sizeof(struct renderer_fence));
@@ -171,83 +141,88 @@ void gpu_fences_destroy(struct gpu_fences *fences)
 	g_free(fences);
 }
 
-/* Fills @fence for @command. Return: 0, or -EINVAL for a ring of a context that is not there. */
-static int fence_for(
-	struct gpu_fences *fences, struct gpu_command *command, struct renderer_fence *fence)
+void gpu_fences_forget(struct gpu_fences *fences, struct gpu_wait *wait)
 {
-	fence->has_ring = command->hdr.flags & VIRTIO_GPU_FLAG_INFO_RING_IDX;
-	fence->ctx_id = command->hdr.ctx_id;
-	fence->ring_idx = fence->has_ring ? command->hdr.ring_idx : 0;
-	if (fence->has_ring &&
-		(fence->ring_idx >= 64 || gpu_context_find(fences->device, fence->ctx_id) == NULL))
-		return -EINVAL;
-	if (!fence->has_ring && gpu_context_find(fences->device, fence->ctx_id) == NULL)
-		fence->ctx_id = 0;
-	fence->seqno = ++fences->last_seqno;
-	return 0;
-}
+	struct timeline *timeline;
 
-static void timeline_remove(
-	struct gpu_fences *fences, struct timeline *timeline, struct gpu_command *command)
-{
-	g_queue_unlink(&timeline->waiting, &command->link);
+	if (!wait->is_fenced)
+		return;
+	wait->is_fenced = false;
+	timeline = g_hash_table_lookup(fences->timelines, &wait->key);
+	g_queue_unlink(&timeline->waiting, &wait->fence_link);
 	if (g_queue_is_empty(&timeline->waiting))
 		g_hash_table_remove(fences->timelines, &timeline->key);
 }
 
-/* Return: 0 when @command waits for @fence, or the renderer's error. */
-static int wait_for(
-	struct gpu_fences *fences, struct gpu_command *command, const struct renderer_fence *fence)
+/* Adds @fence to what @wait waits for, where the renderer can make one. */
+static void join(
+	struct gpu_fences *fences, struct gpu_wait *wait, const struct renderer_fence *fence)
 {
-	struct renderer *renderer = fences->device->renderer;
-	struct timeline *timeline =
-		timeline_get(fences, timeline_key(fence->has_ring, fence->ctx_id, fence->ring_idx));
-	int ret;
-
-	command->seqno = fence->seqno;
-	command->link.data = command;
-	g_queue_push_tail_link(&timeline->waiting, &command->link);
-	ret = renderer->ops->create_fence(renderer, fence);
-	if (ret < 0)
-		timeline_remove(fences, timeline, command);
-	return ret < 0 ? ret : 0;
+	wait->key = timeline_key(fence);
+	wait->seqno = fence->seqno;
+	wait->fence_link = (GList){.data = wait};
+	wait->is_fenced = true;
+	/* First the timeline: the fence may signal before it is made. */
+	g_queue_push_tail_link(&timeline_get(fences, wait->key)->waiting, &wait->fence_link);
+	if (renderer_calls_create_fence(fences->device->renderer, fence) < 0)
+		gpu_fences_forget(fences, wait);
+	else
+		gpu_wait_add(wait);
 }
 
-int gpu_fences_add(struct gpu_fences *fences, struct gpu_command *command)
+/* Fills @fence for @command. Return: 0, or -EINVAL for a ring of a context that is not there. */
+static int fence_for(
+	struct gpu_fences *fences, const struct gpu_command *command, struct renderer_fence *fence)
+{
+	const bool has_context = gpu_context_find(fences->device, command->hdr.ctx_id) != NULL;
+
+	fence->has_ring = command->hdr.flags & VIRTIO_GPU_FLAG_INFO_RING_IDX;
+	fence->ctx_id = has_context ? command->hdr.ctx_id : 0;
+	fence->ring_idx = fence->has_ring ? command->hdr.ring_idx : 0;
+	if (fence->has_ring && (fence->ring_idx >= MAX_RINGS || !has_context))
+		return -EINVAL;
+	fence->seqno = ++fences->last_seqno;
+	return 0;
+}
+
+static enum gpu_verdict hold_done(struct gpu_wait *wait)
+{
+	return wait->command->verdict;
+}
+
+/*
+ * The command itself was carried out: a queue that stops, or a context that is gone, only means that
+ * its completion on the host is no longer waited for.
+ */
+static enum gpu_verdict hold_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
+{
+	if (reason == GPU_WAIT_STOPPED || reason == GPU_WAIT_CONTEXT)
+		return wait->command->verdict;
+	return GPU_WAITS;
+}
+
+static const struct gpu_wait_ops hold_ops = {.done = hold_done, .cancel = hold_cancel};
+
+enum gpu_verdict gpu_fences_hold(struct gpu_fences *fences, struct gpu_command *command)
 {
 	struct renderer_fence fence;
-	int ret;
 
-	if (fences->device->renderer->ops->create_fence == NULL)
-		return 1;
-	ret = fence_for(fences, command, &fence);
-	return ret < 0 ? ret : wait_for(fences, command, &fence);
+	if (!renderer_calls_has_fences(fences->device->renderer) ||
+		fence_for(fences, command, &fence) < 0)
+		return command->verdict;
+	gpu_wait_begin(&command->wait, &hold_ops, NULL);
+	join(fences, &command->wait, &fence);
+	return gpu_wait_go(&command->wait);
 }
 
-int gpu_fences_wait(struct gpu_fences *fences, struct gpu_command *command,
-	void (*go_on)(struct gpu_command *command))
+void gpu_fences_add_all(struct gpu_fences *fences, struct gpu_wait *wait)
 {
-	struct renderer_fence fence = {0};
-	int ret;
+	const struct renderer_fence fence = {.seqno = fences->last_seqno + 1};
 
-	if (fences->device->renderer->ops->create_fence == NULL)
-		return 1;
-	fence.seqno = ++fences->last_seqno;
-	command->go_on = go_on;
-	ret = wait_for(fences, command, &fence);
-	if (ret < 0)
-		command->go_on = NULL;
-	return ret;
-}
-
-void gpu_fences_forget(struct gpu_fences *fences, struct gpu_command *command)
-{
-	const uint64_t key = GLOBAL_TIMELINE;
-
-	if (command->go_on == NULL)
+	if (!renderer_calls_has_fences(fences->device->renderer))
 		return;
-	command->go_on = NULL;
-	timeline_remove(fences, g_hash_table_lookup(fences->timelines, &key), command);
+	fences->last_seqno++;
+	join(fences, wait, &fence);
 }
 
 void gpu_fences_signal(struct gpu_fences *fences, const struct renderer_fence *fence)
@@ -259,19 +234,8 @@ void gpu_fences_signal(struct gpu_fences *fences, const struct renderer_fence *f
 	g_source_set_ready_time(fences->source, 0);
 }
 
-void gpu_fences_finish_all(struct gpu_fences *fences)
-{
-	GHashTableIter iter;
-	gpointer timeline;
-
-	g_hash_table_iter_init(&iter, fences->timelines);
-	while (g_hash_table_iter_next(&iter, NULL, &timeline)) {
-		timeline_finish(timeline);
-		g_hash_table_iter_remove(&iter);
-	}
-}
-
-void gpu_fences_finish_context(struct gpu_fences *fences, uint32_t ctx_id)
+/* A ring of @ctx_id on which something waits, or NULL. */
+static struct timeline *find_ring(struct gpu_fences *fences, uint32_t ctx_id)
 {
 	GHashTableIter iter;
 	gpointer value;
@@ -280,9 +244,16 @@ void gpu_fences_finish_context(struct gpu_fences *fences, uint32_t ctx_id)
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct timeline *timeline = value;
 
-		if (timeline->key == GLOBAL_TIMELINE || timeline->key >> 32 != ctx_id)
-			continue;
-		timeline_finish(timeline);
-		g_hash_table_iter_remove(&iter);
+		if (timeline->key != GLOBAL_TIMELINE && timeline->key >> 32 == ctx_id)
+			return timeline;
 	}
+	return NULL;
+}
+
+void gpu_fences_finish_context(struct gpu_fences *fences, uint32_t ctx_id)
+{
+	struct timeline *timeline;
+
+	while ((timeline = find_ring(fences, ctx_id)))
+		gpu_wait_cancel(g_queue_peek_head(&timeline->waiting), GPU_WAIT_CONTEXT);
 }

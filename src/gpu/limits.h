@@ -11,6 +11,8 @@
  * @max_hostmem: host memory for images, backing lists and blobs, bytes; images of 3D resources
  *	are counted by an estimate
  * @max_backing_entries: entries of one backing list
+ * @max_total_backing_entries: of all of them: what SET_MEM_TABLE has to resolve again while the
+ *	front-end waits
  * @max_submit_len: one command stream, bytes
  *
  * Every limit of the device is here. What goes beyond one gets
@@ -21,6 +23,7 @@ struct gpu_limits {
 	uint32_t max_contexts;
 	uint64_t max_hostmem;
 	uint32_t max_backing_entries;
+	uint32_t max_total_backing_entries;
 	uint32_t max_submit_len;
 };
 
@@ -30,5 +33,6 @@ struct gpu_limits {
 		.max_contexts = 1024,                                                              \
 		.max_hostmem = UINT64_C(4) << 30,                                                  \
 		.max_backing_entries = 1 << 20,                                                    \
+		.max_total_backing_entries = 4 << 20,                                              \
 		.max_submit_len = 16 << 20,                                                        \
 	})

@@ -5,30 +5,37 @@
  * the shared memory region.
  *
  * Theory of operation. The front-end does the mapping, and answers when it is done; until then the
- * command is parked. Its requests are carried out in the order in which they are sent, so the
+ * command waits. Its requests are carried out in the order in which they are sent, so the
  * table here says at each moment what will be mapped once everything sent has been carried out:
  * an entry is made when a map is sent and removed when an unmap is sent. That is why a range can
  * be given out again at once after an unmap, and why whatever ends a mapping without a command of
  * the guest (unref, reset, the end of a context) sends the unmap and waits for nothing.
  *
- * A request whose command was answered early (the queue stopped) is an orphan: its own answer only
- * frees it, and a map that was orphaned is followed by an unmap at once.
+ * A request whose command was answered early (the queue stopped) has no wait any more: its own
+ * answer only frees it, and a map without a wait is followed by an unmap at once.
  */
 #include "gpu/mapping.h"
 
-#include "gpu/internal.h"
+#include "gpu/blob.h"
+#include "gpu/command.h"
+#include "gpu/context.h"
+#include "gpu/resource.h"
+#include "gpu/state.h"
+#include "gpu/wait.h"
 #include "util/checked.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/pages.h"
 
 #include <errno.h>
-#include <unistd.h>
 
+/* @shmem_ops: NULL where there is no region. */
 struct gpu_mappings {
-	GTree *by_offset;	/* uint64_t of the entry -> struct gpu_mapping, owned */
-	GQueue requests;	/* of struct request: sent and not answered */
-	struct request *parked; /* the one that the parked command waits for, or NULL */
+	const struct gpu_shmem_ops *shmem_ops;
+	void *shmem_opaque;
+	uint64_t shmem_len;
+	GTree *by_offset; /* uint64_t of the entry -> struct gpu_mapping, owned */
+	GQueue requests;  /* of struct request: sent and not answered */
 };
 
 struct gpu_mapping {
@@ -37,10 +44,10 @@ struct gpu_mapping {
 	struct gpu_tracked_resource *resource;
 };
 
+/* What the front-end was asked for. @wait: of the command that asked, or NULL. */
 struct request {
-	struct gpu_device *device;
-	bool is_map;
-	uint32_t map_info;
+	struct gpu_mappings *mappings;
+	struct gpu_wait *wait;
 	uint64_t offset;
 	uint64_t len;
 	GList link;
@@ -67,26 +74,34 @@ void gpu_mappings_destroy(struct gpu_mappings *mappings)
 {
 	GList *link;
 
-	while ((link = g_queue_pop_head_link(&mappings->requests)) != NULL)
+	while ((link = g_queue_pop_head_link(&mappings->requests)))
 		g_free(link->data);
 	g_tree_destroy(mappings->by_offset);
 	g_free(mappings);
 }
 
-static bool overlaps(struct gpu_mappings *mappings, uint64_t offset, uint64_t len)
+void gpu_mappings_set_shmem(
+	struct gpu_mappings *mappings, const struct gpu_shmem_ops *ops, void *opaque, uint64_t len)
+{
+	mappings->shmem_ops = ops;
+	mappings->shmem_opaque = opaque;
+	mappings->shmem_len = len;
+}
+
+static bool overlaps(const struct gpu_mappings *mappings, uint64_t offset, uint64_t len)
 {
 	/* The first entry behind the start; the one before it may reach into the range. */
 	GTreeNode *next = g_tree_upper_bound(mappings->by_offset, &offset);
 	GTreeNode *previous =
-		next != NULL ? g_tree_node_previous(next) : g_tree_node_last(mappings->by_offset);
+		next ? g_tree_node_previous(next) : g_tree_node_last(mappings->by_offset);
 	const struct gpu_mapping *mapping;
 
-	if (next != NULL) {
+	if (next) {
 		mapping = g_tree_node_value(next);
 		if (mapping->offset - offset < len)
 			return true;
 	}
-	if (previous != NULL) {
+	if (previous) {
 		mapping = g_tree_node_value(previous);
 		if (offset - mapping->offset < mapping->len)
 			return true;
@@ -112,264 +127,269 @@ static void leave(struct gpu_device *device, struct gpu_tracked_resource *resour
 	g_tree_remove(device->mappings->by_offset, &offset);
 }
 
-/* The front-end refused: the table is put back to what is true. */
-static void undo(struct gpu_device *device, const struct request *request, uint32_t resource_id)
-{
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, resource_id);
-
-	if (resource == NULL)
-		return;
-	/* A map may have been taken back already, its context being lost. */
-	if (request->is_map && resource->mapping != NULL)
-		leave(device, resource);
-	else if (!request->is_map)
-		enter(device, resource, request->offset, request->len);
-}
-
-/* The answer to the command that waits for @request. */
-static uint32_t finish(struct gpu_command *command, const struct request *request, int error)
-{
-	const uint32_t map_info[2] = {htole32(request->map_info), 0};
-	/* The resource id stands at the same place for both commands. */
-	uint32_t id = le32toh(command->args.map_blob.resource_id);
-
-	if (error < 0) {
-		gpu_command_log(command, id, "the front-end refused");
-		undo(command->device, request, id);
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	}
-	if (!request->is_map)
-		return VIRTIO_GPU_RESP_OK_NODATA;
-	if (gpu_command_write(command, map_info, sizeof(map_info)) < 0) {
-		/* The guest hears that it failed, so it must not stay mapped. */
-		gpu_mapping_drop(command->device, gpu_resource_find(command->device, id));
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	}
-	return VIRTIO_GPU_RESP_OK_MAP_INFO;
-}
-
 static void request_done(void *opaque, int error)
 {
 	g_autofree struct request *request = opaque;
-	struct gpu_device *device = request->device;
-	struct gpu_mappings *mappings = device->mappings;
-	struct gpu_command *command;
 
-	g_queue_unlink(&mappings->requests, &request->link);
-	if (mappings->parked != request)
-		return;
-	mappings->parked = NULL;
-	command = gpu_device_unpark(device);
-	gpu_command_finish(command, finish(command, request, error));
-	device->events->resumed(device->events_opaque);
+	g_queue_unlink(&request->mappings->requests, &request->link);
+	if (request->wait)
+		gpu_wait_arrived_last(request->wait, error);
 }
 
+/* @wait: of the command that waits for it, or NULL. */
 static struct request *request_create(
-	struct gpu_device *device, bool is_map, uint64_t offset, uint64_t len)
+	struct gpu_mappings *mappings, struct gpu_wait *wait, uint64_t offset, uint64_t len)
 {
 	struct request *request = g_new0(struct request, 1);
 
 	*request =
-		(struct request){.device = device, .is_map = is_map, .offset = offset, .len = len};
+		(struct request){.mappings = mappings, .wait = wait, .offset = offset, .len = len};
 	request->link.data = request;
 	return request;
 }
 
-/* Sends an unmap. Return: the request, or NULL where there is nobody to send it to. */
-static struct request *send_unmap(struct gpu_device *device, uint64_t offset, uint64_t len)
+/* @ret: of the front-end's hook. Return: the same. */
+static int request_sent(struct request *request, int ret)
 {
-	struct request *request = request_create(device, false, offset, len);
-	int ret =
-		device->shmem_ops->unmap(device->shmem_opaque, offset, len, request_done, request);
-
-	if (ret < 0) {
-		/* It has hung up, and its region is gone with it. */
-		log_debug("the front-end cannot be asked to unmap: %s", g_strerror(-ret));
-		g_free(request);
-		return NULL;
-	}
-	g_queue_push_tail_link(&device->mappings->requests, &request->link);
-	return request;
-}
-
-static int send_map(
-	struct gpu_device *device, const struct renderer_blob *blob, uint64_t offset, uint64_t len)
-{
-	struct request *request = request_create(device, true, offset, len);
-	int ret;
-
-	request->map_info = blob->map_info;
-	ret = device->shmem_ops->map(
-		device->shmem_opaque, offset, len, blob, request_done, request);
 	if (ret < 0) {
 		g_free(request);
 		return ret;
 	}
-	g_queue_push_tail_link(&device->mappings->requests, &request->link);
-	device->mappings->parked = request;
+	g_queue_push_tail_link(&request->mappings->requests, &request->link);
+	if (request->wait) {
+		request->wait->opaque = request;
+		gpu_wait_add(request->wait);
+	}
 	return 0;
+}
+
+/* Return: 0, or a negative errno where there is nobody to send it to. */
+static int send_unmap(
+	struct gpu_mappings *mappings, struct gpu_wait *wait, uint64_t offset, uint64_t len)
+{
+	struct request *request = request_create(mappings, wait, offset, len);
+	int ret = request_sent(request, mappings->shmem_ops->unmap(mappings->shmem_opaque, offset,
+						len, request_done, request));
+
+	/* It has hung up, and its region is gone with it. */
+	if (ret < 0)
+		log_debug("the front-end cannot be asked to unmap: %s", g_strerror(-ret));
+	return ret;
+}
+
+static int send_map(struct gpu_mappings *mappings, struct gpu_wait *wait,
+	const struct renderer_blob *blob, uint64_t offset, uint64_t len)
+{
+	struct request *request = request_create(mappings, wait, offset, len);
+
+	return request_sent(request, mappings->shmem_ops->map(mappings->shmem_opaque, offset, len,
+					     blob, request_done, request));
 }
 
 void gpu_mapping_drop(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
-	if (resource->mapping == NULL)
+	if (!resource->mapping)
 		return;
-	send_unmap(device, resource->mapping->offset, resource->mapping->len);
+	send_unmap(device->mappings, NULL, resource->mapping->offset, resource->mapping->len);
 	leave(device, resource);
-}
-
-/* Does a context other than @ctx_id have the resource attached? */
-static bool is_attached_elsewhere(
-	struct gpu_device *device, const struct gpu_tracked_resource *resource, uint32_t ctx_id)
-{
-	GHashTableIter iter;
-	gpointer value;
-
-	g_hash_table_iter_init(&iter, device->contexts);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		const struct gpu_context *context = value;
-
-		if (context->id != ctx_id && g_hash_table_contains(context->resources,
-						     GUINT_TO_POINTER(resource->base.id)))
-			return true;
-	}
-	return false;
 }
 
 /* Unmaps without a command of the guest, which will unmap it later. */
 static void drop_unasked(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
-	if (resource->mapping == NULL)
+	if (!resource->mapping)
 		return;
 	gpu_mapping_drop(device, resource);
 	resource->mapping_was_dropped = true;
 }
 
+static void drop_of_context(
+	struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque)
+{
+	uint32_t ctx_id = *(const uint32_t *)opaque;
+
+	if (resource->base.blob.ctx_id == ctx_id &&
+		!gpu_context_has_elsewhere(device, resource, ctx_id))
+		drop_unasked(device, resource);
+}
+
 void gpu_mapping_drop_context(struct gpu_device *device, uint32_t ctx_id)
 {
-	GHashTableIter iter;
-	gpointer value;
+	gpu_resource_foreach(device, drop_of_context, &ctx_id);
+}
 
-	g_hash_table_iter_init(&iter, device->resources);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct gpu_tracked_resource *resource = value;
+static void drop_lost(
+	struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque)
+{
+	uint64_t capset_mask = *(const uint64_t *)opaque;
+	const struct gpu_context *context = gpu_context_find(device, resource->base.blob.ctx_id);
 
-		if (resource->base.blob.ctx_id == ctx_id &&
-			!is_attached_elsewhere(device, resource, ctx_id))
-			drop_unasked(device, resource);
-	}
+	if (context && capset_mask & UINT64_C(1) << context->capset_id)
+		drop_unasked(device, resource);
 }
 
 void gpu_mapping_drop_lost(struct gpu_device *device, uint64_t capset_mask)
 {
-	GHashTableIter iter;
-	gpointer value;
-
-	g_hash_table_iter_init(&iter, device->resources);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct gpu_tracked_resource *resource = value;
-		const struct gpu_context *context =
-			gpu_context_find(device, resource->base.blob.ctx_id);
-
-		if (context != NULL && capset_mask & UINT64_C(1) << context->capset_id)
-			drop_unasked(device, resource);
-	}
+	gpu_resource_foreach(device, drop_lost, &capset_mask);
 }
 
-void gpu_mapping_cancel(struct gpu_device *device)
-{
-	struct request *request = device->mappings->parked;
-	struct gpu_tracked_resource *resource;
-	struct gpu_command *command = device->parked;
+/* Waiting for the front-end */
 
-	device->mappings->parked = NULL;
-	if (request == NULL || !request->is_map)
-		return;
-	/* The guest will hear that it failed. */
-	resource = gpu_resource_find(device, le32toh(command->args.map_blob.resource_id));
-	if (resource != NULL)
-		gpu_mapping_drop(device, resource);
+static enum gpu_verdict refused(struct gpu_wait *wait)
+{
+	return gpu_command_refuse(
+		wait->command, wait->resource->base.id, GPU_ERR_UNSPEC, "the front-end refused");
 }
 
-/* Checks the arguments of a map. Return: 0 or a response code. */
-static uint32_t check_map(struct gpu_device *device, struct gpu_command *command,
-	struct gpu_tracked_resource *resource, uint64_t offset, uint64_t len)
+static enum gpu_verdict map_done(struct gpu_wait *wait)
 {
-	uint32_t id = le32toh(command->args.map_blob.resource_id);
-	const char *why = NULL;
+	if (wait->error == 0)
+		return GPU_OK_MAP_INFO;
+	/* The table is put back to what is true; a lost context may have done so already. */
+	if (wait->resource->mapping)
+		leave(wait->device, wait->resource);
+	return refused(wait);
+}
 
-	if (resource == NULL) {
-		gpu_command_log(command, id, "there is no such resource");
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
-	if (device->shmem_ops == NULL) {
-		gpu_command_log(command, id, "the front-end has no shared memory region");
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	}
+/* The guest hears that it failed, so it must not stay mapped. */
+static enum gpu_verdict map_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
+{
+	struct request *request = wait->opaque;
+
+	if (reason != GPU_WAIT_STOPPED)
+		return GPU_WAITS;
+	request->wait = NULL;
+	gpu_mapping_drop(wait->device, wait->resource);
+	return GPU_ERR_UNSPEC;
+}
+
+static const struct gpu_wait_ops map_ops = {
+	.holds_queue = true,
+	.done = map_done,
+	.cancel = map_cancel,
+};
+
+static enum gpu_verdict unmap_done(struct gpu_wait *wait)
+{
+	const struct request *request = wait->opaque;
+
+	if (wait->error == 0)
+		return GPU_OK;
+	enter(wait->device, wait->resource, request->offset, request->len);
+	return refused(wait);
+}
+
+static enum gpu_verdict unmap_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
+{
+	struct request *request = wait->opaque;
+
+	if (reason != GPU_WAIT_STOPPED)
+		return GPU_WAITS;
+	request->wait = NULL;
+	return GPU_ERR_UNSPEC;
+}
+
+static const struct gpu_wait_ops unmap_ops = {
+	.holds_queue = true,
+	.done = unmap_done,
+	.cancel = unmap_cancel,
+};
+
+/* The commands */
+
+/* Return: why a map is not possible, or NULL. */
+static const char *why_not_map(const struct gpu_mappings *mappings,
+	const struct gpu_tracked_resource *resource, uint64_t offset, uint64_t len)
+{
 	if (resource->base.kind != GPU_RESOURCE_BLOB ||
 		resource->base.blob.mem == VIRTIO_GPU_BLOB_MEM_GUEST ||
 		!(resource->base.blob.flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE))
-		why = "it is not a mappable host blob";
-	else if (resource->mapping != NULL)
-		why = "it is mapped already";
-	else if (offset % page_size() != 0 || !checked_range(offset, len, device->shmem_len))
-		why = "the offset is not on a page, or behind the end of the region";
-	else if (overlaps(device->mappings, offset, len))
-		why = "another blob is mapped there";
-	if (why != NULL) {
-		gpu_command_log(command, id, why);
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	}
-	return 0;
+		return "it is not a mappable host blob";
+	if (resource->mapping)
+		return "it is mapped already";
+	if (offset % page_size() != 0 || !checked_range(offset, len, mappings->shmem_len))
+		return "the offset is not on a page, or behind the end of the region";
+	if (overlaps(mappings, offset, len))
+		return "another blob is mapped there";
+	return NULL;
 }
 
-uint32_t gpu_handle_resource_map_blob(struct gpu_device *device, struct gpu_command *command)
+/* The answer is written before: what the driver left no room for is not mapped at all. */
+static int write_map_info(struct gpu_command *command, const struct renderer_blob *blob)
+{
+	const uint32_t map_info[2] = {htole32(blob->map_info), 0};
+
+	return gpu_command_write(command, map_info, sizeof(map_info));
+}
+
+/* All was checked. */
+static enum gpu_verdict map(struct gpu_device *device, struct gpu_command *command,
+	struct gpu_tracked_resource *resource, uint64_t offset, uint64_t len)
+{
+	struct renderer_blob blob = {.fd = -1};
+	int ret = gpu_blob_export(device, resource, &blob);
+
+	if (ret == 0)
+		ret = write_map_info(command, &blob);
+	if (ret == 0) {
+		gpu_wait_begin(&command->wait, &map_ops, resource);
+		ret = send_map(device->mappings, &command->wait, &blob, offset, len);
+		if (ret == 0)
+			enter(device, resource, offset, len);
+		else
+			gpu_wait_abandon(&command->wait);
+	}
+	fd_clear(&blob.fd);
+	if (ret < 0)
+		return gpu_command_refuse(
+			command, resource->base.id, GPU_ERR_UNSPEC, g_strerror(-ret));
+	resource->mapping_was_dropped = false;
+	return gpu_wait_go(&command->wait);
+}
+
+enum gpu_verdict gpu_handle_resource_map_blob(
+	struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_map_blob *args = &command->args.map_blob;
 	uint64_t offset = le64toh(args->offset);
 	uint32_t id = le32toh(args->resource_id);
-	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
-	uint64_t len = resource != NULL ? page_align(resource->base.blob.size) : 0;
-	uint32_t error = check_map(device, command, resource, offset, len);
-	struct renderer_blob blob = {.fd = -1};
-	int ret;
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
+	const char *why;
+	uint64_t len;
 
-	if (error != 0)
-		return error;
-	ret = gpu_blob_export(device, resource, &blob);
-	if (ret == 0)
-		ret = send_map(device, &blob, offset, len);
-	fd_clear(&blob.fd);
-	if (ret < 0) {
-		gpu_command_log(command, id, g_strerror(-ret));
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	}
-	enter(device, resource, offset, len);
-	resource->mapping_was_dropped = false;
-	gpu_device_park(device, command, 1);
-	return GPU_PARKED;
+	if (!resource)
+		return GPU_ERR_INVALID_RESOURCE_ID;
+	if (!device->mappings->shmem_ops)
+		return gpu_command_refuse(
+			command, id, GPU_ERR_UNSPEC, "the front-end has no shared memory region");
+	len = page_align(resource->base.blob.size);
+	why = why_not_map(device->mappings, resource, offset, len);
+	if (why)
+		return gpu_command_refuse(command, id, GPU_ERR_INVALID_PARAMETER, why);
+	return map(device, command, resource, offset, len);
 }
 
-uint32_t gpu_handle_resource_unmap_blob(struct gpu_device *device, struct gpu_command *command)
+enum gpu_verdict gpu_handle_resource_unmap_blob(
+	struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = le32toh(command->args.unmap_blob.resource_id);
 	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 
-	if (resource == NULL)
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (resource->mapping == NULL && resource->mapping_was_dropped) {
+	if (!resource)
+		return GPU_ERR_INVALID_RESOURCE_ID;
+	if (!resource->mapping && resource->mapping_was_dropped) {
 		resource->mapping_was_dropped = false;
-		return VIRTIO_GPU_RESP_OK_NODATA;
+		return GPU_OK;
 	}
-	if (resource->mapping == NULL) {
-		gpu_command_log(command, id, "it is not mapped");
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	if (!resource->mapping)
+		return gpu_command_refuse(
+			command, id, GPU_ERR_INVALID_PARAMETER, "it is not mapped");
+	gpu_wait_begin(&command->wait, &unmap_ops, resource);
+	if (send_unmap(device->mappings, &command->wait, resource->mapping->offset,
+		    resource->mapping->len) < 0) {
+		gpu_wait_abandon(&command->wait);
+		return GPU_ERR_UNSPEC;
 	}
-	device->mappings->parked =
-		send_unmap(device, resource->mapping->offset, resource->mapping->len);
-	if (device->mappings->parked == NULL)
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	leave(device, resource);
-	gpu_device_park(device, command, 1);
-	return GPU_PARKED;
+	return gpu_wait_go(&command->wait);
 }

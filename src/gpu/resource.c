@@ -2,19 +2,59 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * The table of resources: creation, destruction, backing, UUIDs (virtio 1.3, section 5.7.6.8), and
- * the count of the host memory they take.
+ * what guest memory they hold.
  */
+#include "gpu/resource.h"
+
+#include "gpu/blob.h"
+#include "gpu/command.h"
+#include "gpu/context.h"
 #include "gpu/format.h"
-#include "gpu/internal.h"
+#include "gpu/hostmem.h"
+#include "gpu/mapping.h"
+#include "gpu/renderer_calls.h"
+#include "gpu/state.h"
 #include "util/checked.h"
 #include "util/log.h"
 
 #include <errno.h>
 #include <sys/random.h>
 
+/* @entry_count: of all backing lists, which are resolved together when the memory table changes. */
+struct gpu_resources {
+	GHashTable *by_id; /* id -> struct gpu_tracked_resource, a reference */
+	uint64_t entry_count;
+};
+
+struct gpu_resources *gpu_resources_create(void)
+{
+	struct gpu_resources *resources = g_new0(struct gpu_resources, 1);
+
+	resources->by_id = g_hash_table_new(g_direct_hash, g_direct_equal);
+	return resources;
+}
+
+void gpu_resources_destroy(struct gpu_resources *resources)
+{
+	g_hash_table_destroy(resources->by_id);
+	g_free(resources);
+}
+
+struct gpu_tracked_resource *gpu_resource_ref(struct gpu_tracked_resource *resource)
+{
+	resource->refs++;
+	return resource;
+}
+
+void gpu_resource_unref(struct gpu_tracked_resource *resource)
+{
+	if (--resource->refs == 0)
+		g_free(resource);
+}
+
 struct gpu_tracked_resource *gpu_resource_find(struct gpu_device *device, uint32_t id)
 {
-	return id != 0 ? g_hash_table_lookup(device->resources, GUINT_TO_POINTER(id)) : NULL;
+	return id != 0 ? g_hash_table_lookup(device->resources->by_id, GUINT_TO_POINTER(id)) : NULL;
 }
 
 struct gpu_tracked_resource *gpu_resource_require(
@@ -22,134 +62,152 @@ struct gpu_tracked_resource *gpu_resource_require(
 {
 	struct gpu_tracked_resource *resource = gpu_resource_find(device, id);
 
-	if (resource == NULL)
-		gpu_command_log(command, id, "there is no such resource");
+	if (!resource)
+		gpu_command_refuse(
+			command, id, GPU_ERR_INVALID_RESOURCE_ID, "there is no such resource");
 	return resource;
 }
 
-int gpu_hostmem_charge(struct gpu_device *device, uint64_t len)
+void gpu_resource_foreach(struct gpu_device *device,
+	void (*fn)(struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque),
+	void *opaque)
 {
-	if (!checked_range(device->hostmem_used, len, device->limits.max_hostmem))
+	GHashTableIter iter;
+	gpointer resource;
+
+	g_hash_table_iter_init(&iter, device->resources->by_id);
+	while (g_hash_table_iter_next(&iter, NULL, &resource))
+		fn(device, resource, opaque);
+}
+
+/* Backing */
+
+/* Counts a list of @count entries. Return: 0 or -ENOMEM beyond a limit. */
+static int charge_backing(struct gpu_device *device, uint32_t count)
+{
+	int ret;
+
+	if (!checked_range(device->resources->entry_count, (uint64_t)count,
+		    device->limits.max_total_backing_entries))
 		return -ENOMEM;
-	device->hostmem_used += len;
-	return 0;
+	ret = gpu_hostmem_charge(device, gpu_backing_cost(count));
+	if (ret == 0)
+		device->resources->entry_count += count;
+	return ret;
 }
 
-void gpu_hostmem_release(struct gpu_device *device, uint64_t len)
+static void release_backing(struct gpu_device *device, uint32_t count)
 {
-	device->hostmem_used -= len;
+	device->resources->entry_count -= count;
+	gpu_hostmem_release(device, gpu_backing_cost(count));
 }
 
-/* Lets go of the guest's pages; the list of them is kept. */
-static void release_pages(struct gpu_device *device, struct gpu_tracked_resource *resource)
+static void forget_pages(struct gpu_resource *base)
 {
-	struct gpu_resource *base = &resource->base;
-
-	if (base->iov != NULL && resource->is_renderers &&
-		device->renderer->ops->detach_backing != NULL)
-		device->renderer->ops->detach_backing(device->renderer, base);
 	g_clear_pointer(&base->iov, g_free);
 	base->iov_count = 0;
 	base->backing_len = 0;
+}
+
+/* Lets go of the guest's pages; the list of them is kept. */
+static void release_pages(
+	struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque)
+{
+	if (resource->base.iov && resource->is_renderers)
+		renderer_calls_detach_backing(device->renderer, &resource->base);
+	forget_pages(&resource->base);
 }
 
 /* Finds the pages of @backing and hands them to the renderer. */
 static int resolve_pages(struct gpu_device *device, struct gpu_tracked_resource *resource,
 	const struct gpu_backing *backing)
 {
-	struct renderer *renderer = device->renderer;
 	struct gpu_resource *base = &resource->base;
 	int ret = gpu_backing_resolve(backing, device->memory, &base->iov, &base->iov_count);
 
 	if (ret < 0)
 		return ret;
 	base->backing_len = backing->len;
-	if (resource->is_renderers && renderer->ops->attach_backing != NULL)
-		ret = renderer->ops->attach_backing(renderer, base);
-	if (ret < 0) {
-		g_clear_pointer(&base->iov, g_free);
-		base->iov_count = 0;
-		base->backing_len = 0;
-	}
+	if (resource->is_renderers)
+		ret = renderer_calls_attach_backing(device->renderer, base);
+	if (ret < 0)
+		forget_pages(base);
 	return ret;
+}
+
+static void release_memory(
+	struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque)
+{
+	release_pages(device, resource, NULL);
+	gpu_blob_release(resource);
 }
 
 void gpu_resource_release_memory(struct gpu_device *device)
 {
-	GHashTableIter iter;
-	gpointer resource;
+	gpu_resource_foreach(device, release_memory, NULL);
+}
 
-	g_hash_table_iter_init(&iter, device->resources);
-	while (g_hash_table_iter_next(&iter, NULL, &resource)) {
-		release_pages(device, resource);
-		gpu_blob_release(resource);
-	}
+static void resolve_memory(
+	struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque)
+{
+	int ret = 0;
+
+	if (resource->backing.entries)
+		ret = resolve_pages(device, resource, &resource->backing);
+	if (ret < 0)
+		log_peer("resource %u lost its pages when the memory table changed: %s",
+			resource->base.id, g_strerror(-ret));
 }
 
 void gpu_resource_resolve_memory(struct gpu_device *device)
 {
-	GHashTableIter iter;
-	gpointer value;
-
-	g_hash_table_iter_init(&iter, device->resources);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct gpu_tracked_resource *resource = value;
-		int ret = 0;
-
-		if (resource->backing.entries != NULL)
-			ret = resolve_pages(device, resource, &resource->backing);
-		if (ret < 0)
-			log_peer("resource %u lost its pages when the memory table changed: %s",
-				resource->base.id, g_strerror(-ret));
-	}
+	gpu_resource_foreach(device, resolve_memory, NULL);
 }
 
 static void detach_backing(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
-	if (resource->backing.entries == NULL)
+	if (!resource->backing.entries)
 		return;
-	release_pages(device, resource);
-	gpu_hostmem_release(device, gpu_backing_cost(resource->backing.count));
+	release_pages(device, resource, NULL);
+	release_backing(device, resource->backing.count);
 	gpu_backing_finish(&resource->backing);
 }
 
+/* Life and death */
+
 static void resource_destroy(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
-	struct renderer *renderer = device->renderer;
-
-	for (uint32_t i = 0; i < GPU_SCANOUT_COUNT; i++)
-		if (resource->scanouts & 1u << i)
-			gpu_scanout_disable(device, i);
+	for (uint32_t i = 0; i < GPU_OUTPUT_COUNT; i++)
+		if (resource->outputs & 1u << i)
+			gpu_output_disable(device, i);
 	gpu_mapping_drop(device, resource);
 	gpu_blob_release(resource);
 	detach_backing(device, resource);
 	gpu_context_forget_resource(device, resource);
-	if (resource->is_renderers && renderer->ops->resource_destroy != NULL)
-		renderer->ops->resource_destroy(renderer, &resource->base);
+	if (resource->is_renderers)
+		renderer_calls_resource_destroy(device->renderer, &resource->base);
 	gpu_hostmem_release(device, resource->host_len);
-	g_hash_table_remove(device->resources, GUINT_TO_POINTER(resource->base.id));
-	g_free(resource);
+	g_hash_table_remove(device->resources->by_id, GUINT_TO_POINTER(resource->base.id));
+	gpu_resource_unref(resource);
 }
 
 void gpu_resource_destroy_all(struct gpu_device *device)
 {
-	g_autoptr(GList) all = g_hash_table_get_values(device->resources);
+	g_autoptr(GList) all = g_hash_table_get_values(device->resources->by_id);
 
-	for (GList *link = all; link != NULL; link = link->next)
+	for (GList *link = all; link; link = link->next)
 		resource_destroy(device, link->data);
 }
 
-uint32_t gpu_resource_check_new(struct gpu_device *device, struct gpu_command *command, uint32_t id)
+enum gpu_verdict gpu_resource_check_new(
+	struct gpu_device *device, struct gpu_command *command, uint32_t id)
 {
-	if (id == 0 || gpu_resource_find(device, id) != NULL) {
-		gpu_command_log(command, id, "the id is 0 or in use");
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	}
-	if (g_hash_table_size(device->resources) >= device->limits.max_resources) {
-		gpu_command_log(command, id, "too many resources");
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	}
-	return 0;
+	if (id == 0 || gpu_resource_find(device, id))
+		return gpu_command_refuse(
+			command, id, GPU_ERR_INVALID_RESOURCE_ID, "the id is 0 or in use");
+	if (g_hash_table_size(device->resources->by_id) >= device->limits.max_resources)
+		return gpu_command_refuse(command, id, GPU_ERR_OUT_OF_MEMORY, "too many resources");
+	return GPU_OK;
 }
 
 /* Makes the renderer's side. Return: 0 or a negative errno. */
@@ -158,57 +216,77 @@ static int create_renderers(struct gpu_device *device, struct gpu_tracked_resour
 	struct renderer *renderer = device->renderer;
 
 	resource->is_renderers = resource->base.kind != GPU_RESOURCE_BLOB || renderer->has_blob;
-	if (!resource->is_renderers || renderer->ops->resource_create == NULL)
+	if (!resource->is_renderers)
 		return 0;
-	return renderer->ops->resource_create(renderer, &resource->base);
+	return renderer_calls_resource_create(renderer, &resource->base);
 }
 
-/* Everything that can fail in gpu_resource_add(). Return: 0 or a negative errno. */
-static int set_up(struct gpu_device *device, struct gpu_tracked_resource *resource)
+/* Finds a blob's pages, and makes the renderer's side. Return: 0 or a negative errno. */
+static int resource_realize(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
 	struct gpu_resource *base = &resource->base;
-	uint64_t cost = resource->host_len + gpu_backing_cost(resource->backing.count);
-	int ret = gpu_hostmem_charge(device, cost);
+	int ret = 0;
 
-	if (ret < 0)
-		return ret;
-	if (resource->backing.entries != NULL) {
+	if (resource->backing.entries) {
 		ret = gpu_backing_resolve(
 			&resource->backing, device->memory, &base->iov, &base->iov_count);
 		base->backing_len = resource->backing.len;
 	}
 	if (ret == 0)
 		ret = create_renderers(device, resource);
-	if (ret < 0) {
-		g_clear_pointer(&base->iov, g_free);
-		gpu_hostmem_release(device, cost);
-	}
+	if (ret < 0)
+		forget_pages(base);
 	return ret;
 }
 
-uint32_t gpu_resource_add(struct gpu_device *device, struct gpu_command *command,
+/* Everything that can fail in gpu_resource_add(). Return: 0 or a negative errno. */
+static int resource_init(struct gpu_device *device, struct gpu_tracked_resource *resource)
+{
+	int ret = gpu_hostmem_charge(device, resource->host_len);
+
+	if (ret < 0)
+		return ret;
+	ret = charge_backing(device, resource->backing.count);
+	if (ret < 0)
+		goto err_hostmem;
+	ret = resource_realize(device, resource);
+	if (ret < 0)
+		goto err_backing;
+	return 0;
+
+err_backing:
+	release_backing(device, resource->backing.count);
+err_hostmem:
+	gpu_hostmem_release(device, resource->host_len);
+	return ret;
+}
+
+enum gpu_verdict gpu_resource_add(struct gpu_device *device, struct gpu_command *command,
 	const struct gpu_resource *prepared, struct gpu_backing *backing, uint64_t host_len)
 {
 	struct gpu_tracked_resource *resource = g_new0(struct gpu_tracked_resource, 1);
 	int ret;
 
 	resource->base = *prepared;
+	resource->refs = 1;
 	resource->host_len = host_len;
 	resource->udmabuf_fd = -1;
-	if (backing != NULL)
+	if (backing)
 		resource->backing = *backing;
-	ret = set_up(device, resource);
+	ret = resource_init(device, resource);
 	if (ret < 0) {
-		gpu_command_log(command, prepared->id, g_strerror(-ret));
 		gpu_backing_finish(&resource->backing);
 		g_free(resource);
-		return gpu_response_from_errno(ret);
+		return gpu_command_fail(command, prepared->id, ret);
 	}
-	g_hash_table_insert(device->resources, GUINT_TO_POINTER(prepared->id), resource);
-	return VIRTIO_GPU_RESP_OK_NODATA;
+	g_hash_table_insert(device->resources->by_id, GUINT_TO_POINTER(prepared->id), resource);
+	return GPU_OK;
 }
 
-uint32_t gpu_handle_resource_create_2d(struct gpu_device *device, struct gpu_command *command)
+/* The commands */
+
+enum gpu_verdict gpu_handle_resource_create_2d(
+	struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_create_2d *args = &command->args.create_2d;
 	const struct gpu_resource resource = {
@@ -218,16 +296,15 @@ uint32_t gpu_handle_resource_create_2d(struct gpu_device *device, struct gpu_com
 		.width = le32toh(args->width),
 		.height = le32toh(args->height),
 	};
-	uint32_t error = gpu_resource_check_new(device, command, resource.id);
+	enum gpu_verdict verdict = gpu_resource_check_new(device, command, resource.id);
 
-	if (error != 0)
-		return error;
+	if (verdict != GPU_OK)
+		return verdict;
 	if (gpu_format_find_2d(resource.format) == NULL || resource.width == 0 ||
 		resource.height == 0 || resource.width > GPU_MAX_2D_SIZE ||
-		resource.height > GPU_MAX_2D_SIZE) {
-		gpu_command_log(command, resource.id, "the format or the size is not possible");
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	}
+		resource.height > GPU_MAX_2D_SIZE)
+		return gpu_command_refuse(command, resource.id, GPU_ERR_INVALID_PARAMETER,
+			"the format or the size is not possible");
 	return gpu_resource_add(device, command, &resource, NULL,
 		(uint64_t)resource.width * resource.height * GPU_2D_BYTES_PER_PIXEL);
 }
@@ -247,7 +324,8 @@ static bool estimate_3d(const struct gpu_resource *resource, uint64_t *ret_len)
 	       checked_add(len, args->last_level > 0 ? len / 3 : 0, ret_len);
 }
 
-uint32_t gpu_handle_resource_create_3d(struct gpu_device *device, struct gpu_command *command)
+enum gpu_verdict gpu_handle_resource_create_3d(
+	struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_create_3d *args = &command->args.create_3d;
 	const struct gpu_resource resource = {
@@ -267,47 +345,47 @@ uint32_t gpu_handle_resource_create_3d(struct gpu_device *device, struct gpu_com
 				.flags = le32toh(args->flags),
 			},
 	};
-	uint32_t error = gpu_resource_check_new(device, command, resource.id);
+	enum gpu_verdict verdict = gpu_resource_check_new(device, command, resource.id);
 	uint64_t host_len;
 
-	if (error != 0)
-		return error;
-	if (!estimate_3d(&resource, &host_len)) {
-		gpu_command_log(command, resource.id, "the size is not possible");
-		return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-	}
+	if (verdict != GPU_OK)
+		return verdict;
+	if (!estimate_3d(&resource, &host_len))
+		return gpu_command_refuse(
+			command, resource.id, GPU_ERR_OUT_OF_MEMORY, "the size is not possible");
 	return gpu_resource_add(device, command, &resource, NULL, host_len);
 }
 
-uint32_t gpu_handle_resource_unref(struct gpu_device *device, struct gpu_command *command)
+enum gpu_verdict gpu_handle_resource_unref(struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = le32toh(command->args.resource_unref.resource_id);
 	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 
-	if (resource == NULL)
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (!resource)
+		return GPU_ERR_INVALID_RESOURCE_ID;
 	resource_destroy(device, resource);
-	return VIRTIO_GPU_RESP_OK_NODATA;
+	return GPU_OK;
 }
 
 /* On success @backing belongs to @resource. */
 static int attach_backing(struct gpu_device *device, struct gpu_tracked_resource *resource,
 	const struct gpu_backing *backing)
 {
-	int ret = gpu_hostmem_charge(device, gpu_backing_cost(backing->count));
+	int ret = charge_backing(device, backing->count);
 
 	if (ret < 0)
 		return ret;
 	ret = resolve_pages(device, resource, backing);
 	if (ret < 0) {
-		gpu_hostmem_release(device, gpu_backing_cost(backing->count));
+		release_backing(device, backing->count);
 		return ret;
 	}
 	resource->backing = *backing;
 	return 0;
 }
 
-uint32_t gpu_handle_resource_attach_backing(struct gpu_device *device, struct gpu_command *command)
+enum gpu_verdict gpu_handle_resource_attach_backing(
+	struct gpu_device *device, struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_attach_backing *args = &command->args.attach_backing;
 	uint32_t id = le32toh(args->resource_id);
@@ -315,16 +393,13 @@ uint32_t gpu_handle_resource_attach_backing(struct gpu_device *device, struct gp
 	struct gpu_backing backing;
 	int ret;
 
-	if (resource == NULL)
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (resource->base.kind == GPU_RESOURCE_BLOB) {
-		gpu_command_log(command, id, "a blob has its pages for life");
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	}
-	if (resource->backing.entries != NULL) {
-		gpu_command_log(command, id, "it has backing already");
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	}
+	if (!resource)
+		return GPU_ERR_INVALID_RESOURCE_ID;
+	if (resource->base.kind == GPU_RESOURCE_BLOB)
+		return gpu_command_refuse(
+			command, id, GPU_ERR_INVALID_PARAMETER, "a blob has its pages for life");
+	if (resource->backing.entries)
+		return gpu_command_refuse(command, id, GPU_ERR_UNSPEC, "it has backing already");
 	ret = gpu_backing_read(
 		command, le32toh(args->nr_entries), device->limits.max_backing_entries, &backing);
 	if (ret == 0) {
@@ -332,48 +407,45 @@ uint32_t gpu_handle_resource_attach_backing(struct gpu_device *device, struct gp
 		if (ret < 0)
 			gpu_backing_finish(&backing);
 	}
-	if (ret < 0)
-		gpu_command_log(command, id, g_strerror(-ret));
-	return gpu_response_from_errno(ret);
+	return gpu_command_fail(command, id, ret);
 }
 
-uint32_t gpu_handle_resource_detach_backing(struct gpu_device *device, struct gpu_command *command)
+enum gpu_verdict gpu_handle_resource_detach_backing(
+	struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = le32toh(command->args.detach_backing.resource_id);
 	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 
-	if (resource == NULL)
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	if (resource->base.kind == GPU_RESOURCE_BLOB) {
-		gpu_command_log(command, id, "a blob has its pages for life");
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	}
-	if (resource->backing.entries == NULL) {
-		gpu_command_log(command, id, "it has no backing");
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	}
+	if (!resource)
+		return GPU_ERR_INVALID_RESOURCE_ID;
+	if (resource->base.kind == GPU_RESOURCE_BLOB)
+		return gpu_command_refuse(
+			command, id, GPU_ERR_INVALID_PARAMETER, "a blob has its pages for life");
+	if (!resource->backing.entries)
+		return gpu_command_refuse(command, id, GPU_ERR_UNSPEC, "it has no backing");
 	detach_backing(device, resource);
-	return VIRTIO_GPU_RESP_OK_NODATA;
+	return GPU_OK;
 }
 
-uint32_t gpu_handle_resource_assign_uuid(struct gpu_device *device, struct gpu_command *command)
+enum gpu_verdict gpu_handle_resource_assign_uuid(
+	struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = le32toh(command->args.assign_uuid.resource_id);
 	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
 
-	if (resource == NULL)
-		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	if (!resource)
+		return GPU_ERR_INVALID_RESOURCE_ID;
 	if (!resource->has_uuid) {
 		uint8_t *uuid = resource->uuid;
 
 		if (getrandom(uuid, sizeof(resource->uuid), 0) != sizeof(resource->uuid))
-			return VIRTIO_GPU_RESP_ERR_UNSPEC;
+			return GPU_ERR_UNSPEC;
 		/* RFC 9562, section 5.4: version 4, and the variant of that document. */
 		uuid[6] = (uuid[6] & 0x0f) | 0x40;
 		uuid[8] = (uuid[8] & 0x3f) | 0x80;
 		resource->has_uuid = true;
 	}
 	if (gpu_command_write(command, resource->uuid, sizeof(resource->uuid)) < 0)
-		return VIRTIO_GPU_RESP_ERR_UNSPEC;
-	return VIRTIO_GPU_RESP_OK_RESOURCE_UUID;
+		return GPU_ERR_UNSPEC;
+	return GPU_OK_RESOURCE_UUID;
 }

@@ -17,7 +17,7 @@ enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_
 /**
  * struct session - One front-end
  * @display: the front-end's, or NULL
- * @headless: what shows nothing while there is no other
+ * @headless: shows nothing, and says what the outputs are while there is no other
  * @go_on: an idle source that goes on with the control queue, or NULL
  * @is_told_of_resets: the front-end sends RESET_DEVICE
  * @exit_status: what session_run() returns

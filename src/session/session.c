@@ -25,17 +25,22 @@
 #define MAX_QUEUE_SIZE 1024
 
 /* What a front-end without a display is told of its only output. */
-#define HEADLESS_WIDTH	1280
-#define HEADLESS_HEIGHT 800
+static const struct display_outputs headless_outputs = {
+	.output[0] = {.connected = true, .rect = {.width = 1280, .height = 800}},
+};
 
+/* The front-end's display; the headless one stays beneath it. NULL: there is none any more. */
 static void set_display(struct session *session, struct display *display)
 {
 	struct display *old = session->display;
 
 	session->display = display;
-	gpu_device_set_display(session->device, display != NULL ? display : session->headless);
-	if (old != NULL)
+	if (old) {
+		gpu_device_remove_display(session->device, old);
 		old->ops->destroy(old);
+	}
+	if (display)
+		gpu_device_add_display(session->device, display);
 	session_notify_queues(session);
 }
 
@@ -44,7 +49,14 @@ static void display_ready(void *opaque)
 	struct session *session = opaque;
 
 	log_info("the front-end's display is connected");
-	gpu_device_display_ready(session->device);
+	gpu_device_display_ready(session->device, session->display);
+}
+
+static void display_outputs_changed(void *opaque)
+{
+	struct session *session = opaque;
+
+	gpu_device_outputs_changed(session->device);
 }
 
 static void display_closed(void *opaque)
@@ -58,6 +70,7 @@ static void display_closed(void *opaque)
 
 static const struct display_events display_events = {
 	.ready = display_ready,
+	.outputs_changed = display_outputs_changed,
 	.closed = display_closed,
 };
 
@@ -82,7 +95,13 @@ static void get_config(void *opaque, uint32_t offset, void *buf, uint32_t len)
 
 static int set_config(void *opaque, uint32_t offset, const void *buf, uint32_t len)
 {
-	/* Only events_clear can be written, and no event is ever pending here. */
+	struct session *session = opaque;
+	uint8_t space[VHOST_MAX_CONFIG_LEN] = {0};
+	const struct gpu_config *config = (const struct gpu_config *)space;
+
+	/* Only events_clear can be written; a driver that writes next to it writes into the void. */
+	memcpy(space + offset, buf, len);
+	gpu_device_clear_events(session->device, GUINT32_FROM_LE(config->events_clear));
 	return 0;
 }
 
@@ -212,7 +231,17 @@ static void resumed(void *opaque)
 	session_process_queue(session, SESSION_QUEUE_CONTROL);
 }
 
-static const struct gpu_device_events device_events = {.resumed = resumed};
+static void config_changed(void *opaque)
+{
+	struct session *session = opaque;
+
+	vhost_notify_config(session->vhost);
+}
+
+static const struct gpu_device_events device_events = {
+	.resumed = resumed,
+	.config_changed = config_changed,
+};
 
 static gboolean terminated(gint fd, GIOCondition condition, gpointer user_data)
 {
@@ -243,8 +272,8 @@ static void connect_parts(struct session *session, struct renderer *renderer, in
 		.shmem_sizes = {[VIRTIO_GPU_SHM_ID_HOST_VISIBLE] = session->config->hostmem},
 	};
 
-	session->headless =
-		display_headless_create(HEADLESS_WIDTH, HEADLESS_HEIGHT, session->context);
+	session->headless = display_headless_create(
+		&headless_outputs, &display_events, session, session->context);
 	session->vhost = vhost_create(fd, &description, &vhost_events, session, session->context);
 	session->device = gpu_device_create(renderer, vhost_get_memory(session->vhost),
 		&session->config->limits, session->context);
@@ -252,7 +281,7 @@ static void connect_parts(struct session *session, struct renderer *renderer, in
 	if (session->config->hostmem > 0)
 		gpu_device_set_shmem(
 			session->device, &shmem_ops, session, session->config->hostmem);
-	gpu_device_set_display(session->device, session->headless);
+	gpu_device_add_display(session->device, session->headless);
 }
 
 static void disconnect_parts(struct session *session)

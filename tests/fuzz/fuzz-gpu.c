@@ -90,17 +90,6 @@ static const struct gpu_request_ops request_ops = {
 
 /* A display that answers at once and reads what it is shown. */
 
-static int get_nothing(struct display *display, display_done_fn done, void *opaque)
-{
-	return -ENOTSUP;
-}
-
-static int get_no_edid(
-	struct display *display, uint32_t scanout_id, display_done_fn done, void *opaque)
-{
-	return -ENOTSUP;
-}
-
 static void take_scanout(
 	struct display *display, uint32_t scanout_id, uint32_t width, uint32_t height)
 {
@@ -130,14 +119,7 @@ static void take_cursor_place(struct display *display, const struct display_curs
 {
 }
 
-static void cancel_nothing(struct display *display)
-{
-}
-
 static const struct display_ops display_ops = {
-	.cancel = cancel_nothing,
-	.get_display_info = get_nothing,
-	.get_edid = get_no_edid,
 	.scanout = take_scanout,
 	.update = take_update,
 	.cursor_update = take_cursor,
@@ -233,7 +215,7 @@ static void set_up(const char *mode)
 	machine->device = gpu_device_create(renderer, machine->memory, &limits, machine->context);
 	gpu_device_set_events(machine->device, &device_events, NULL);
 	gpu_device_set_shmem(machine->device, &shmem_ops, NULL, 1 << 20);
-	gpu_device_set_display(machine->device, &machine->display);
+	gpu_device_add_display(machine->device, &machine->display);
 }
 
 static void run(struct input *in)

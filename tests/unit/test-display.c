@@ -23,8 +23,8 @@
 struct result {
 	unsigned int count;
 	int error;
-	size_t len;
-	uint8_t data[2048];
+	struct display_outputs outputs;
+	struct display_edid edid;
 };
 
 struct fixture {
@@ -34,6 +34,7 @@ struct fixture {
 	int peer_fd;
 	unsigned int ready_count;
 	unsigned int closed_count;
+	unsigned int changed_count;
 	bool destroy_when_closed;
 	struct result results[3];
 	uint32_t *pixels;
@@ -65,18 +66,43 @@ static void on_closed(void *opaque)
 	}
 }
 
-static const struct display_events events = {.ready = on_ready, .closed = on_closed};
+static void on_outputs_changed(void *opaque)
+{
+	((struct fixture *)opaque)->changed_count++;
+}
 
-static void on_done(void *opaque, int error, const void *data, size_t len)
+static const struct display_events events = {
+	.ready = on_ready,
+	.outputs_changed = on_outputs_changed,
+	.closed = on_closed,
+};
+
+static void on_done(void *opaque, int error)
 {
 	struct result *result = opaque;
 
 	result->count++;
 	result->error = error;
-	result->len = len;
-	g_assert_cmpuint(len, <=, sizeof(result->data));
-	if (len > 0)
-		memcpy(result->data, data, len);
+}
+
+static void on_outputs(void *opaque, int error, const struct display_outputs *outputs)
+{
+	struct result *result = opaque;
+
+	on_done(opaque, error);
+	g_assert_true((error == 0) == (outputs != NULL));
+	if (outputs)
+		result->outputs = *outputs;
+}
+
+static void on_edid(void *opaque, int error, const struct display_edid *edid)
+{
+	struct result *result = opaque;
+
+	on_done(opaque, error);
+	g_assert_true((error == 0) == (edid != NULL));
+	if (edid)
+		result->edid = *edid;
 }
 
 static void iterate(struct fixture *fixture)
@@ -389,8 +415,12 @@ static void test_display_info(void)
 	struct virtio_gpu_resp_display_info info = {.hdr.type = GUINT32_TO_LE(0x1101)};
 
 	info.pmodes[0].r.width = GUINT32_TO_LE(800);
+	info.pmodes[3].r.height = GUINT32_TO_LE(600);
+	info.pmodes[3].r.x = GUINT32_TO_LE(11);
+	info.pmodes[3].r.y = GUINT32_TO_LE(12);
+	info.pmodes[4].flags = GUINT32_TO_LE(13);
 	info.pmodes[15].enabled = GUINT32_TO_LE(1);
-	g_assert_cmpint(fixture->display->ops->get_display_info(fixture->display, on_done, result),
+	g_assert_cmpint(fixture->display->ops->get_outputs(fixture->display, on_outputs, result),
 		==, DISPLAY_PENDING);
 	EXPECT(fixture, 3, 0, 0);
 	iterate(fixture);
@@ -399,8 +429,13 @@ static void test_display_info(void)
 	iterate(fixture);
 	g_assert_cmpuint(result->count, ==, 1);
 	g_assert_cmpint(result->error, ==, 0);
-	info.hdr.type = 0;
-	g_assert_cmpmem(result->data, result->len, &info, sizeof(info));
+	g_assert_cmpuint(result->outputs.output[0].rect.width, ==, 800);
+	g_assert_cmpuint(result->outputs.output[3].rect.height, ==, 600);
+	g_assert_cmpuint(result->outputs.output[3].rect.x, ==, 11);
+	g_assert_cmpuint(result->outputs.output[3].rect.y, ==, 12);
+	g_assert_cmpuint(result->outputs.output[4].flags, ==, 13);
+	g_assert_false(result->outputs.output[0].connected);
+	g_assert_true(result->outputs.output[15].connected);
 	stop(fixture);
 }
 
@@ -413,7 +448,7 @@ static void test_edid_in_pieces(void)
 
 	for (unsigned int i = 0; i < sizeof(edid.edid); i++)
 		edid.edid[i] = (uint8_t)(i * 3);
-	g_assert_cmpint(fixture->display->ops->get_edid(fixture->display, 5, on_done, result), ==,
+	g_assert_cmpint(fixture->display->ops->get_edid(fixture->display, 5, on_edid, result), ==,
 		DISPLAY_PENDING);
 	EXPECT(fixture, 11, 0, 4, 5);
 	for (size_t i = 0; i < sizeof(header); i++) {
@@ -426,7 +461,8 @@ static void test_edid_in_pieces(void)
 	peer_write(fixture, (const uint8_t *)&edid + 100, sizeof(edid) - 100);
 	iterate(fixture);
 	g_assert_cmpuint(result->count, ==, 1);
-	g_assert_cmpmem(result->data, result->len, &edid, sizeof(edid));
+	g_assert_cmpuint(result->edid.len, ==, 256);
+	g_assert_cmpmem(result->edid.data, sizeof(result->edid.data), edid.edid, sizeof(edid.edid));
 	stop(fixture);
 }
 
@@ -435,21 +471,19 @@ static void test_edid_made_here(void)
 	struct fixture *fixture = start_with(0);
 	struct result *result = &fixture->results[0];
 	struct virtio_gpu_resp_display_info info = {0};
-	struct virtio_gpu_resp_edid edid;
+	const uint8_t *edid = result->edid.data;
 
 	info.pmodes[2].r.width = GUINT32_TO_LE(1440);
 	info.pmodes[2].r.height = GUINT32_TO_LE(900);
-	g_assert_cmpint(fixture->display->ops->get_edid(fixture->display, 2, on_done, result), ==,
+	g_assert_cmpint(fixture->display->ops->get_edid(fixture->display, 2, on_edid, result), ==,
 		DISPLAY_PENDING);
 	EXPECT(fixture, 3, 0, 0);
 	peer_answer(fixture, 3, &info, sizeof(info));
 	iterate(fixture);
 	g_assert_cmpuint(result->count, ==, 1);
-	g_assert_cmpuint(result->len, ==, sizeof(edid));
-	memcpy(&edid, result->data, sizeof(edid));
-	g_assert_cmpuint(GUINT32_FROM_LE(edid.size), ==, 128);
-	g_assert_cmpuint(edid.edid[54 + 2] | (edid.edid[54 + 4] & 0xf0) << 4, ==, 1440);
-	g_assert_cmpuint(edid.edid[54 + 5] | (edid.edid[54 + 7] & 0xf0) << 4, ==, 900);
+	g_assert_cmpuint(result->edid.len, ==, 128);
+	g_assert_cmpuint(edid[54 + 2] | (edid[54 + 4] & 0xf0) << 4, ==, 1440);
+	g_assert_cmpuint(edid[54 + 5] | (edid[54 + 7] & 0xf0) << 4, ==, 900);
 	stop(fixture);
 }
 
@@ -492,8 +526,8 @@ static void test_answer_left_out(void)
 	const struct display_ops *ops = fixture->display->ops;
 	struct virtio_gpu_resp_display_info info = {0};
 
-	ops->get_edid(fixture->display, 9, on_done, &fixture->results[0]);
-	ops->get_display_info(fixture->display, on_done, &fixture->results[1]);
+	ops->get_edid(fixture->display, 9, on_edid, &fixture->results[0]);
+	ops->get_outputs(fixture->display, on_outputs, &fixture->results[1]);
 	EXPECT(fixture, 11, 0, 4, 9, 3, 0, 0);
 	peer_answer(fixture, 3, &info, sizeof(info));
 	iterate(fixture);
@@ -509,7 +543,7 @@ static void check_breaks(uint32_t request, uint32_t flags, uint32_t size)
 	struct fixture *fixture = start();
 	const struct display_header header = {request, flags, size};
 
-	fixture->display->ops->get_display_info(fixture->display, on_done, &fixture->results[0]);
+	fixture->display->ops->get_outputs(fixture->display, on_outputs, &fixture->results[0]);
 	EXPECT(fixture, 3, 0, 0);
 	peer_write(fixture, &header, sizeof(header));
 	warning_count = 0;
@@ -612,13 +646,14 @@ static void test_cancel_in_the_middle(void)
 	EXPECT(fixture, 7, 0, 12, 0, BIG_WIDTH, BIG_HEIGHT, 7, 0, 12, 1, BIG_WIDTH, BIG_HEIGHT);
 	update_big(fixture, 0, &fixture->results[0]);
 	update_big(fixture, 1, &fixture->results[1]);
-	ops->get_display_info(fixture->display, on_done, &fixture->results[2]);
-	ops->cancel(fixture->display);
+	ops->get_outputs(fixture->display, on_outputs, &fixture->results[2]);
+	for (unsigned int i = 0; i < 3; i++)
+		ops->cancel(fixture->display, &fixture->results[i]);
 
 	/* From here on the caller's pixels are not read. */
 	before = g_memdup2(fixture->pixels, BIG_PIXELS_LEN);
 	memset(fixture->pixels, 0xee, BIG_PIXELS_LEN);
-	ops->cancel(fixture->display);
+	ops->cancel(fixture->display, &fixture->results[0]);
 	EXPECT_BIG_HEAD(fixture, 0);
 	peer_expect(fixture, before, BIG_PIXELS_LEN);
 	peer_expect_nothing(fixture);
@@ -626,7 +661,7 @@ static void test_cancel_in_the_middle(void)
 		g_assert_cmpuint(fixture->results[i].count, ==, 0);
 
 	/* What was dropped is not awaited either: the next answer is the next request's. */
-	ops->get_display_info(fixture->display, on_done, &fixture->results[2]);
+	ops->get_outputs(fixture->display, on_outputs, &fixture->results[2]);
 	EXPECT(fixture, 3, 0, 0);
 	peer_answer(fixture, 3, &info, sizeof(info));
 	iterate(fixture);
@@ -640,10 +675,10 @@ static void test_cancel_awaited_answer(void)
 	const struct display_ops *ops = fixture->display->ops;
 	struct virtio_gpu_resp_display_info info = {0};
 
-	ops->get_display_info(fixture->display, on_done, &fixture->results[0]);
+	ops->get_outputs(fixture->display, on_outputs, &fixture->results[0]);
 	EXPECT(fixture, 3, 0, 0);
-	ops->cancel(fixture->display);
-	ops->get_display_info(fixture->display, on_done, &fixture->results[1]);
+	ops->cancel(fixture->display, &fixture->results[0]);
+	ops->get_outputs(fixture->display, on_outputs, &fixture->results[1]);
 	EXPECT(fixture, 3, 0, 0);
 	peer_answer(fixture, 3, &info, sizeof(info));
 	iterate(fixture);
@@ -653,7 +688,7 @@ static void test_cancel_awaited_answer(void)
 	iterate(fixture);
 	g_assert_cmpuint(fixture->results[0].count, ==, 0);
 	g_assert_cmpuint(fixture->results[1].count, ==, 1);
-	g_assert_cmpmem(fixture->results[1].data, sizeof(info), &info, sizeof(info));
+	g_assert_true(fixture->results[1].outputs.output[0].connected);
 	stop(fixture);
 }
 
@@ -747,7 +782,7 @@ static void test_hang_up_while_pending(void)
 
 	ops->scanout(fixture->display, 0, BIG_WIDTH, BIG_HEIGHT);
 	g_assert_cmpint(update_big(fixture, 0, &fixture->results[0]), ==, DISPLAY_PENDING);
-	ops->get_display_info(fixture->display, on_done, &fixture->results[1]);
+	ops->get_outputs(fixture->display, on_outputs, &fixture->results[1]);
 	hang_up(fixture);
 	/* The hook notices the end first, and must not call up. */
 	g_assert_cmpint(fixture->closed_count, ==, 0);
@@ -761,7 +796,7 @@ static void test_hang_up_while_pending(void)
 	/* Afterwards everything is accepted, and a question still gets its answer. */
 	ops->scanout(fixture->display, 0, 5, 5);
 	g_assert_cmpint(update_big(fixture, 0, &fixture->results[0]), ==, 0);
-	g_assert_cmpint(ops->get_edid(fixture->display, 0, on_done, &fixture->results[2]), ==,
+	g_assert_cmpint(ops->get_edid(fixture->display, 0, on_edid, &fixture->results[2]), ==,
 		DISPLAY_PENDING);
 	g_assert_cmpuint(fixture->results[2].count, ==, 0);
 	iterate(fixture);
@@ -790,7 +825,7 @@ static void test_destroy_when_closed(void)
 	struct fixture *fixture = start();
 
 	fixture->destroy_when_closed = true;
-	fixture->display->ops->get_display_info(fixture->display, on_done, &fixture->results[0]);
+	fixture->display->ops->get_outputs(fixture->display, on_outputs, &fixture->results[0]);
 	hang_up(fixture);
 	iterate(fixture);
 	g_assert_cmpuint(fixture->closed_count, ==, 1);
@@ -804,7 +839,7 @@ static void test_destroy_while_pending(void)
 
 	fixture->display->ops->scanout(fixture->display, 0, BIG_WIDTH, BIG_HEIGHT);
 	update_big(fixture, 0, &fixture->results[0]);
-	fixture->display->ops->get_display_info(fixture->display, on_done, &fixture->results[1]);
+	fixture->display->ops->get_outputs(fixture->display, on_outputs, &fixture->results[1]);
 	fixture->display->ops->destroy(fixture->display);
 	fixture->display = NULL;
 	iterate(fixture);
@@ -813,34 +848,129 @@ static void test_destroy_while_pending(void)
 	stop(fixture);
 }
 
+/* Others' requests stay, sent or not, and so does the order of answers. */
+static void test_cancel_one_of_several(void)
+{
+	struct fixture *fixture = start();
+	const struct display_ops *ops = fixture->display->ops;
+	struct virtio_gpu_resp_display_info info = {0};
+
+	ops->get_outputs(fixture->display, on_outputs, &fixture->results[0]);
+	EXPECT(fixture, 3, 0, 0);
+	ops->scanout(fixture->display, 0, BIG_WIDTH, BIG_HEIGHT);
+	EXPECT(fixture, 7, 0, 12, 0, BIG_WIDTH, BIG_HEIGHT);
+	update_big(fixture, 0, &fixture->results[1]);
+	ops->get_outputs(fixture->display, on_outputs, &fixture->results[1]);
+	ops->get_outputs(fixture->display, on_outputs, &fixture->results[2]);
+	ops->cancel(fixture->display, &fixture->results[1]);
+	EXPECT_BIG_HEAD(fixture, 0);
+	peer_expect(fixture, fixture->pixels, BIG_PIXELS_LEN);
+	EXPECT(fixture, 3, 0, 0);
+	peer_expect_nothing(fixture);
+	peer_answer(fixture, 3, &info, sizeof(info));
+	info.pmodes[1].enabled = GUINT32_TO_LE(1);
+	peer_answer(fixture, 3, &info, sizeof(info));
+	iterate(fixture);
+	g_assert_cmpuint(fixture->results[0].count, ==, 1);
+	g_assert_false(fixture->results[0].outputs.output[1].connected);
+	g_assert_cmpuint(fixture->results[1].count, ==, 0);
+	g_assert_cmpuint(fixture->results[2].count, ==, 1);
+	g_assert_true(fixture->results[2].outputs.output[1].connected);
+	stop(fixture);
+}
+
+/* A front-end starts an empty picture at each SCANOUT: it is not sent for the same size again. */
+static void test_size_is_sent_once(void)
+{
+	struct fixture *fixture = start();
+	const struct display_ops *ops = fixture->display->ops;
+	int fd = dup(STDERR_FILENO);
+	struct renderer_dmabuf dmabuf = make_dmabuf(fd);
+	const struct gpu_rect rect = {0, 0, 8, 4};
+	uint32_t words[15];
+
+	ops->scanout(fixture->display, 1, 8, 4);
+	EXPECT(fixture, 7, 0, 12, 1, 8, 4);
+	ops->scanout(fixture->display, 1, 8, 4);
+	peer_expect_nothing(fixture);
+	ops->scanout(fixture->display, 1, 8, 5);
+	EXPECT(fixture, 7, 0, 12, 1, 8, 5);
+	ops->scanout(fixture->display, 1, 0, 0);
+	EXPECT(fixture, 7, 0, 12, 1, 0, 0);
+	ops->scanout(fixture->display, 1, 8, 5);
+	EXPECT(fixture, 7, 0, 12, 1, 8, 5);
+	/* After a dma-buf it is a new picture in any case. */
+	ops->scanout_dmabuf(fixture->display, 1, &dmabuf, &rect);
+	close(peer_read_with_fd(fixture, words, sizeof(words)));
+	ops->scanout(fixture->display, 1, 8, 5);
+	EXPECT(fixture, 9, 0, 40, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+	EXPECT(fixture, 7, 0, 12, 1, 8, 5);
+	close(fd);
+	stop(fixture);
+}
+
+static const struct display_outputs two_outputs = {
+	.output =
+		{
+			{.connected = true, .rect = {.width = 1280, .height = 720}},
+			{.rect = {.width = 640, .height = 480}},
+		},
+};
+
 static void test_headless(void)
 {
 	GMainContext *context = g_main_context_new();
-	struct display *display = display_headless_create(1280, 720, context);
+	struct display *display = display_headless_create(&two_outputs, &events, NULL, context);
 	struct result results[2] = {0};
-	struct virtio_gpu_resp_display_info info;
 
 	g_assert_true(display->ready);
 	g_assert_cmpint(
-		display->ops->get_display_info(display, on_done, &results[0]), ==, DISPLAY_PENDING);
+		display->ops->get_outputs(display, on_outputs, &results[0]), ==, DISPLAY_PENDING);
 	g_assert_cmpuint(results[0].count, ==, 0);
 	g_main_context_iteration(context, FALSE);
 	g_assert_cmpuint(results[0].count, ==, 1);
-	g_assert_cmpuint(results[0].len, ==, sizeof(info));
-	memcpy(&info, results[0].data, sizeof(info));
-	g_assert_cmpuint(GUINT32_FROM_LE(info.pmodes[0].r.width), ==, 1280);
-	g_assert_cmpuint(GUINT32_FROM_LE(info.pmodes[0].r.height), ==, 720);
-	g_assert_cmpuint(GUINT32_FROM_LE(info.pmodes[0].enabled), ==, 1);
-	g_assert_cmpuint(info.pmodes[1].enabled, ==, 0);
+	g_assert_cmpmem(
+		&results[0].outputs, sizeof(results[0].outputs), &two_outputs, sizeof(two_outputs));
 
-	display->ops->get_edid(display, 0, on_done, &results[1]);
-	display->ops->cancel(display);
+	display->ops->get_edid(display, 0, on_edid, &results[1]);
+	display->ops->cancel(display, &results[1]);
 	g_main_context_iteration(context, FALSE);
 	g_assert_cmpuint(results[1].count, ==, 0);
-	display->ops->get_edid(display, 0, on_done, &results[1]);
+	display->ops->get_edid(display, 0, on_edid, &results[1]);
+	/* Somebody else's end is not ours. */
+	display->ops->cancel(display, &results[0]);
 	g_main_context_iteration(context, FALSE);
 	g_assert_cmpuint(results[1].count, ==, 1);
-	g_assert_cmpuint(results[1].len, ==, sizeof(struct virtio_gpu_resp_edid));
+	g_assert_cmpuint(results[1].edid.len, ==, 128);
+	display->ops->destroy(display);
+	g_main_context_unref(context);
+}
+
+static void test_headless_changes(void)
+{
+	const struct display_output output = {
+		.connected = true, .rect = {.width = 1920, .height = 1080}};
+	GMainContext *context = g_main_context_new();
+	struct fixture fixture = {0};
+	struct display *display = display_headless_create(&two_outputs, &events, &fixture, context);
+	struct result result = {0};
+	struct display_outputs now;
+
+	g_assert_cmpint(display_headless_set_output(display, 1, &output), ==, 0);
+	g_assert_cmpuint(fixture.changed_count, ==, 1);
+	g_assert_cmpint(display_headless_set_output(display, 16, &output), ==, -EINVAL);
+	g_assert_cmpuint(fixture.changed_count, ==, 1);
+	display_headless_get_outputs(display, &now);
+	g_assert_cmpuint(now.output[1].rect.width, ==, 1920);
+	display->ops->get_outputs(display, on_outputs, &result);
+	g_main_context_iteration(context, FALSE);
+	g_assert_true(result.outputs.output[1].connected);
+	g_assert_cmpuint(result.outputs.output[1].rect.height, ==, 1080);
+	g_assert_true(result.outputs.output[0].connected);
+	display->ops->get_edid(display, 1, on_edid, &result);
+	g_main_context_iteration(context, FALSE);
+	g_assert_cmpuint(
+		result.edid.data[54 + 2] | (result.edid.data[54 + 4] & 0xf0) << 4, ==, 1920);
 	display->ops->destroy(display);
 	g_main_context_unref(context);
 }
@@ -866,6 +996,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/display/two-scanouts-pending", test_two_scanouts_pending);
 	g_test_add_func("/display/cancel-in-the-middle", test_cancel_in_the_middle);
 	g_test_add_func("/display/cancel-awaited-answer", test_cancel_awaited_answer);
+	g_test_add_func("/display/cancel-one-of-several", test_cancel_one_of_several);
+	g_test_add_func("/display/size-is-sent-once", test_size_is_sent_once);
 	g_test_add_func("/display/newest-state-wins", test_newest_state_wins);
 	g_test_add_func("/display/release-is-not-lost", test_release_is_not_lost);
 	g_test_add_func("/display/queued-descriptor", test_queued_descriptor);
@@ -874,5 +1006,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/display/destroy-when-closed", test_destroy_when_closed);
 	g_test_add_func("/display/destroy-while-pending", test_destroy_while_pending);
 	g_test_add_func("/display/headless", test_headless);
+	g_test_add_func("/display/headless-changes", test_headless_changes);
 	return g_test_run();
 }

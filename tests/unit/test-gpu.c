@@ -2,11 +2,11 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * The device, driven through its request interface with a renderer and a display of this file:
- * rectangles, formats, fence timelines, parking, the count of host memory.
+ * rectangles, formats, fence timelines, waiting, the count of host memory.
  */
 #include "gpu/device.h"
 #include "gpu/format.h"
-#include "gpu/internal.h"
+#include "gpu/rect.h"
 
 #include <errno.h>
 #include <string.h>
@@ -66,12 +66,12 @@ static const struct renderer_ops fake_renderer_ops = {
 
 struct fake_display {
 	struct display base;
-	display_done_fn done;
+	display_outputs_fn done;
 	void *opaque;
 	unsigned int cancelled;
 };
 
-static int fake_get_display_info(struct display *display, display_done_fn done, void *opaque)
+static int fake_get_outputs(struct display *display, display_outputs_fn done, void *opaque)
 {
 	struct fake_display *fake = (struct fake_display *)display;
 
@@ -80,7 +80,7 @@ static int fake_get_display_info(struct display *display, display_done_fn done, 
 	return DISPLAY_PENDING;
 }
 
-static void fake_cancel(struct display *display)
+static void fake_cancel(struct display *display, void *opaque)
 {
 	struct fake_display *fake = (struct fake_display *)display;
 
@@ -89,7 +89,7 @@ static void fake_cancel(struct display *display)
 }
 
 static const struct display_ops fake_display_ops = {
-	.get_display_info = fake_get_display_info,
+	.get_outputs = fake_get_outputs,
 	.cancel = fake_cancel,
 };
 
@@ -190,7 +190,7 @@ static void set_up(struct fixture *f, gconstpointer data)
 	f->display.base.ready = true;
 	f->device = gpu_device_create(&f->renderer.base, f->memory, &limits, f->context);
 	gpu_device_set_events(f->device, &events, f);
-	gpu_device_set_display(f->device, &f->display.base);
+	gpu_device_add_display(f->device, &f->display.base);
 }
 
 static void tear_down(struct fixture *f, gconstpointer data)
@@ -461,20 +461,20 @@ static void test_parked(struct fixture *f, gconstpointer data)
 {
 	const struct virtio_gpu_ctrl_hdr command = {
 		.type = htole32(VIRTIO_GPU_CMD_GET_DISPLAY_INFO)};
-	struct virtio_gpu_resp_display_info info = {.pmodes[15].r.width = htole32(4711)};
+	const struct display_outputs outputs = {.output[15] = {.rect.width = 4711}};
 	const struct virtio_gpu_resp_display_info *got;
 	struct flat_request request;
 
 	send(f, &request, &command, sizeof(command));
 	g_assert_cmpuint(request.completed, ==, 0);
 	g_assert_false(gpu_device_can_take(f->device));
-	f->display.done(f->display.opaque, 0, &info, sizeof(info));
+	f->display.done(f->display.opaque, 0, &outputs);
 	g_assert_true(gpu_device_can_take(f->device));
 	g_assert_cmpuint(f->resumed, ==, 1);
 	got = (const void *)answer(&request);
 	g_assert_cmphex(le32toh(got->hdr.type), ==, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
 	g_assert_cmpuint(le32toh(got->pmodes[15].r.width), ==, 4711);
-	g_assert_cmpuint(request.written_len, ==, sizeof(info));
+	g_assert_cmpuint(request.written_len, ==, sizeof(*got));
 }
 
 static void test_parked_is_cancelled(struct fixture *f, gconstpointer data)

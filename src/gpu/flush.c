@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * RESOURCE_FLUSH (virtio 1.3, section 5.7.6.8), in two stages. Who reads a dma-buf does not know when
+ * the renderer has drawn into it (some drivers tell nobody, and some draw only when asked), so the
+ * flush of one waits for that first. Then the damage is brought onto the outputs (gpu/output.c), and
+ * the command is answered when all displays have taken it.
+ */
+#include "gpu/flush.h"
+
+#include "gpu/command.h"
+#include "gpu/fence.h"
+#include "gpu/output.h"
+#include "gpu/rect.h"
+#include "gpu/resource.h"
+#include "gpu/state.h"
+#include "gpu/wait.h"
+
+static enum gpu_verdict shown_done(struct gpu_wait *wait)
+{
+	return gpu_verdict_from_errno(wait->error);
+}
+
+/* Displays copy what is half sent, so that neither they nor the guest's memory hold anything up. */
+static enum gpu_verdict shown_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
+{
+	return reason == GPU_WAIT_STOPPED ? GPU_ERR_UNSPEC : GPU_OK;
+}
+
+static const struct gpu_wait_ops shown_ops = {
+	.holds_queue = true,
+	.done = shown_done,
+	.cancel = shown_cancel,
+};
+
+static enum gpu_verdict flush_show(struct gpu_wait *wait, struct gpu_tracked_resource *resource)
+{
+	const struct gpu_rect rect = gpu_rect_from_guest(&wait->command->args.flush.r);
+
+	gpu_wait_begin(wait, &shown_ops, resource);
+	gpu_outputs_flush(wait->device, resource, &rect, wait);
+	return gpu_wait_go(wait);
+}
+
+static enum gpu_verdict drawn_done(struct gpu_wait *wait)
+{
+	return flush_show(wait, wait->resource);
+}
+
+/* Nothing was sent yet, and what will be is looked up then. */
+static enum gpu_verdict drawn_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
+{
+	return reason == GPU_WAIT_STOPPED ? GPU_ERR_UNSPEC : GPU_WAITS;
+}
+
+static const struct gpu_wait_ops drawn_ops = {
+	.holds_queue = true,
+	.done = drawn_done,
+	.cancel = drawn_cancel,
+};
+
+enum gpu_verdict gpu_handle_resource_flush(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct gpu_rect rect = gpu_rect_from_guest(&command->args.flush.r);
+	uint32_t id = le32toh(command->args.flush.resource_id);
+	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
+
+	if (!resource)
+		return GPU_ERR_INVALID_RESOURCE_ID;
+	/* A blob has no size of its own; what is damaged is cut to each output. */
+	if (resource->base.kind != GPU_RESOURCE_BLOB &&
+		!gpu_rect_is_inside(&rect, resource->base.width, resource->base.height))
+		return gpu_command_refuse(command, id, GPU_ERR_INVALID_PARAMETER,
+			"the rectangle is outside the resource");
+	if (!resource->outputs)
+		return GPU_OK;
+	if (!gpu_outputs_read_elsewhere(device->outputs, resource))
+		return flush_show(&command->wait, resource);
+	gpu_wait_begin(&command->wait, &drawn_ops, resource);
+	gpu_fences_add_all(device->fences, &command->wait);
+	return gpu_wait_go(&command->wait);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/* Host memory, counted: images, backing lists, blobs, and the pixels on their way to a display. */
+#include "gpu/hostmem.h"
+
+#include "gpu/state.h"
+#include "util/checked.h"
+
+#include <errno.h>
+
+int gpu_hostmem_charge(struct gpu_device *device, uint64_t len)
+{
+	if (!checked_range(device->hostmem_used, len, device->limits.max_hostmem))
+		return -ENOMEM;
+	device->hostmem_used += len;
+	return 0;
+}
+
+void gpu_hostmem_release(struct gpu_device *device, uint64_t len)
+{
+	device->hostmem_used -= len;
+}
+
+void gpu_buffer_finish(struct gpu_device *device, struct gpu_buffer *buffer)
+{
+	gpu_hostmem_release(device, buffer->len);
+	g_free(buffer->data);
+	*buffer = (struct gpu_buffer){0};
+}
+
+int gpu_buffer_reserve(struct gpu_device *device, struct gpu_buffer *buffer, size_t len)
+{
+	if (len <= buffer->len)
+		return 0;
+	gpu_buffer_finish(device, buffer);
+	if (gpu_hostmem_charge(device, len) < 0)
+		return -ENOMEM;
+	buffer->data = g_try_malloc(len);
+	if (!buffer->data) {
+		gpu_hostmem_release(device, len);
+		return -ENOMEM;
+	}
+	buffer->len = len;
+	return 0;
+}

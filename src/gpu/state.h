@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * What the modules of gpu/ share: the device, which has one of each. Inside gpu/ only. Each
+ * module's own state is its own; nobody reaches through another's pointer.
+ */
+#pragma once
+
+#include "gpu/device.h"
+#include "gpu/wait.h"
+
+#include <glib.h>
+#include <stdint.h>
+
+struct gpu_contexts;
+struct gpu_fences;
+struct gpu_mappings;
+struct gpu_outputs;
+struct gpu_resources;
+
+/**
+ * struct gpu_device - See gpu/device.h
+ * @hostmem_used: bytes of limits.max_hostmem that are taken (gpu/hostmem.h)
+ * @events_read: of the configuration space
+ */
+struct gpu_device {
+	struct renderer *renderer;
+	struct guest_memory *memory;
+	struct gpu_limits limits;
+	GMainContext *context;
+	const struct gpu_device_events *events;
+	void *events_opaque;
+
+	struct gpu_waits waits;
+	struct gpu_resources *resources;
+	struct gpu_contexts *contexts;
+	struct gpu_fences *fences;
+	struct gpu_mappings *mappings;
+	struct gpu_outputs *outputs;
+	uint64_t hostmem_used;
+	uint32_t scanout_count;
+	uint32_t events_read;
+};
