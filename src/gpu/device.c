@@ -43,6 +43,7 @@ struct gpu_device *gpu_device_create(struct renderer *renderer, struct guest_mem
 	device->renderer = renderer;
 	device->memory = memory;
 	device->limits = *limits;
+	device->context = context;
 	device->scanout_count = 1;
 	device->resources = gpu_resources_create();
 	device->contexts = gpu_contexts_create();

@@ -89,7 +89,7 @@ struct gpu_device_events {
  * @renderer: taken; destroyed with the device
  * @memory: borrowed, outlives the device
  * @limits: copied
- * @context: main context for the fence source
+ * @context: main context for the device's sources; borrowed
  */
 struct gpu_device *gpu_device_create(struct renderer *renderer, struct guest_memory *memory,
 	const struct gpu_limits *limits, GMainContext *context);

@@ -27,6 +27,13 @@ struct gpu_limits {
 	uint32_t max_submit_len;
 };
 
+/**
+ * GPU_MAX_COPY_LEN - Bytes that a command copies before everything else gets its turn
+ *
+ * No vhost-user message waits longer than that takes. A 4K frame is 32 MiB, and is copied at once.
+ */
+#define GPU_MAX_COPY_LEN (UINT64_C(64) << 20)
+
 #define GPU_LIMITS_DEFAULT                                                                         \
 	((struct gpu_limits){                                                                      \
 		.max_resources = 65536,                                                            \

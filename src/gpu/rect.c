@@ -16,6 +16,16 @@ struct gpu_rect gpu_rect_from_guest(const struct virtio_gpu_rect *rect)
 	};
 }
 
+struct virtio_gpu_rect gpu_rect_to_guest(const struct gpu_rect *rect)
+{
+	return (struct virtio_gpu_rect){
+		.x = htole32(rect->x),
+		.y = htole32(rect->y),
+		.width = htole32(rect->width),
+		.height = htole32(rect->height),
+	};
+}
+
 bool gpu_rect_is_inside(const struct gpu_rect *rect, uint32_t width, uint32_t height)
 {
 	return rect->x <= width && rect->width <= width - rect->x && rect->y <= height &&

@@ -11,6 +11,9 @@
 /** gpu_rect_from_guest() - Byte order; the rectangle is not checked. */
 struct gpu_rect gpu_rect_from_guest(const struct virtio_gpu_rect *rect);
 
+/** gpu_rect_to_guest() - The way back. */
+struct virtio_gpu_rect gpu_rect_to_guest(const struct gpu_rect *rect);
+
 /** gpu_rect_is_inside() - The one rectangle check: is all of @rect in @width x @height? */
 bool gpu_rect_is_inside(const struct gpu_rect *rect, uint32_t width, uint32_t height);
 

@@ -2,6 +2,8 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * Transfers between a resource's backing and its image on the host (virtio 1.3, section 5.7.6.8).
+ * Large 2D ones go in parts, so that nothing else in the main loop waits for all of one.
+ *
  * Whatever moves is checked here against the resource and the backing, for all renderers.
  */
 #include "gpu/transfer.h"
@@ -13,6 +15,7 @@
 #include "gpu/renderer_calls.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
+#include "gpu/wait.h"
 #include "util/checked.h"
 
 #include <errno.h>
@@ -31,15 +34,78 @@ static enum gpu_verdict find_backed(struct gpu_device *device, struct gpu_comman
 	return GPU_OK;
 }
 
+static uint64_t stride_of(const struct gpu_resource *resource)
+{
+	return (uint64_t)resource->width * GPU_2D_BYTES_PER_PIXEL;
+}
+
 /* Does the backing hold every line of @rect? Lines are as long as those of the resource. */
 static bool backing_holds(
 	const struct gpu_resource *resource, const struct gpu_rect *rect, uint64_t offset)
 {
-	const uint64_t stride = (uint64_t)resource->width * GPU_2D_BYTES_PER_PIXEL;
+	const uint64_t stride = stride_of(resource);
 	const uint64_t len =
 		(rect->height - 1) * stride + (uint64_t)rect->width * GPU_2D_BYTES_PER_PIXEL;
 
 	return checked_range(offset, len, resource->backing_len);
+}
+
+/*
+ * Copies the first lines of the rectangle. How far it got stands in the command's arguments, which
+ * are our copy. Return: 0 or a negative errno.
+ */
+static int transfer_part(struct gpu_command *command, struct gpu_tracked_resource *resource)
+{
+	struct virtio_gpu_transfer_to_host_2d *args = &command->args.transfer_2d;
+	struct gpu_rect part = gpu_rect_from_guest(&args->r);
+	const uint64_t line_len = (uint64_t)part.width * GPU_2D_BYTES_PER_PIXEL;
+	const uint32_t left = part.height;
+	int ret;
+
+	part.height = (uint32_t)CLAMP(GPU_MAX_COPY_LEN / line_len, 1, left);
+	ret = renderer_calls_transfer_to_host_2d(
+		command->device->renderer, &resource->base, &part, le64toh(args->offset));
+	args->r.y = htole32(part.y + part.height);
+	args->r.height = htole32(left - part.height);
+	args->offset = htole64(le64toh(args->offset) + part.height * stride_of(&resource->base));
+	return ret;
+}
+
+static enum gpu_verdict transfer_parts(
+	struct gpu_command *command, struct gpu_tracked_resource *resource);
+
+static enum gpu_verdict turn_done(struct gpu_wait *wait)
+{
+	/* The pages went when the memory table changed, and not all came back. */
+	if (!wait->resource->base.iov)
+		return gpu_command_refuse(wait->command, wait->resource->base.id, GPU_ERR_UNSPEC,
+			"it lost its backing");
+	return transfer_parts(wait->command, wait->resource);
+}
+
+static enum gpu_verdict turn_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
+{
+	return reason == GPU_WAIT_STOPPED ? GPU_ERR_UNSPEC : GPU_WAITS;
+}
+
+static const struct gpu_wait_ops turn_ops = {
+	.holds_queue = true,
+	.done = turn_done,
+	.cancel = turn_cancel,
+};
+
+static enum gpu_verdict transfer_parts(
+	struct gpu_command *command, struct gpu_tracked_resource *resource)
+{
+	int ret = transfer_part(command, resource);
+
+	if (ret < 0)
+		return gpu_command_fail(command, resource->base.id, ret);
+	if (command->args.transfer_2d.r.height == 0)
+		return GPU_OK;
+	gpu_wait_begin(&command->wait, &turn_ops, resource);
+	gpu_wait_add_turn(&command->wait);
+	return gpu_wait_go(&command->wait);
 }
 
 enum gpu_verdict gpu_handle_transfer_to_host_2d(
@@ -47,7 +113,6 @@ enum gpu_verdict gpu_handle_transfer_to_host_2d(
 {
 	const struct virtio_gpu_transfer_to_host_2d *args = &command->args.transfer_2d;
 	const struct gpu_rect rect = gpu_rect_from_guest(&args->r);
-	uint64_t offset = le64toh(args->offset);
 	uint32_t id = le32toh(args->resource_id);
 	struct gpu_tracked_resource *resource;
 	enum gpu_verdict verdict = find_backed(device, command, id, &resource);
@@ -65,12 +130,10 @@ enum gpu_verdict gpu_handle_transfer_to_host_2d(
 			"the rectangle is outside the resource");
 	if (rect.width == 0 || rect.height == 0)
 		return GPU_OK;
-	if (!backing_holds(&resource->base, &rect, offset))
+	if (!backing_holds(&resource->base, &rect, le64toh(args->offset)))
 		return gpu_command_refuse(command, id, GPU_ERR_INVALID_PARAMETER,
 			"the backing is too short for the rectangle");
-	return gpu_command_fail(command, id,
-		renderer_calls_transfer_to_host_2d(
-			device->renderer, &resource->base, &rect, offset));
+	return transfer_parts(command, resource);
 }
 
 typedef int (*transfer_3d_fn)(struct renderer *renderer, uint32_t ctx_id,

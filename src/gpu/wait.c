@@ -58,6 +58,32 @@ void gpu_wait_add(struct gpu_wait *wait)
 	wait->count++;
 }
 
+static gboolean turn_came(gpointer user_data)
+{
+	struct gpu_wait *wait = user_data;
+
+	g_clear_pointer(&wait->turn, g_source_unref);
+	gpu_wait_arrived_last(wait, 0);
+	return G_SOURCE_REMOVE;
+}
+
+void gpu_wait_add_turn(struct gpu_wait *wait)
+{
+	wait->turn = g_idle_source_new();
+	g_source_set_priority(wait->turn, G_PRIORITY_DEFAULT);
+	g_source_set_callback(wait->turn, turn_came, wait, NULL);
+	g_source_attach(wait->turn, wait->device->context);
+	gpu_wait_add(wait);
+}
+
+static void forget_turn(struct gpu_wait *wait)
+{
+	if (!wait->turn)
+		return;
+	g_source_destroy(wait->turn);
+	g_clear_pointer(&wait->turn, g_source_unref);
+}
+
 void gpu_wait_fail(struct gpu_wait *wait, int error)
 {
 	if (wait->error == 0)
@@ -132,6 +158,7 @@ void gpu_wait_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
 		return;
 	gpu_outputs_forget_wait(wait->device, wait);
 	gpu_fences_forget(wait->device->fences, wait);
+	forget_turn(wait);
 	wait_end(wait);
 	if (command)
 		gpu_command_finish(command, verdict);

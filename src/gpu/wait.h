@@ -57,6 +57,7 @@ struct gpu_wait_ops {
  * @error: the first error of anything that came, a negative errno; 0 for none
  * @key, @seqno, @fence_link: its place on a timeline (gpu/fence.c)
  * @is_fenced: it is on one
+ * @turn: see gpu_wait_add_turn(), or NULL
  * @link: in the device's list of waits
  *
  * Embedded: in a command, or in what waits by itself.
@@ -73,6 +74,7 @@ struct gpu_wait {
 	uint64_t seqno;
 	GList fence_link;
 	bool is_fenced;
+	GSource *turn;
 	GList link;
 };
 
@@ -94,6 +96,13 @@ void gpu_wait_begin(struct gpu_wait *wait, const struct gpu_wait_ops *ops,
 
 /** gpu_wait_add() - One more thing is under way. */
 void gpu_wait_add(struct gpu_wait *wait);
+
+/**
+ * gpu_wait_add_turn() - Wait until everything else that is ready in the main loop had its turn
+ *
+ * For a command that copies much, and does so in parts of GPU_MAX_COPY_LEN.
+ */
+void gpu_wait_add_turn(struct gpu_wait *wait);
 
 /** gpu_wait_fail() - Remember @error, unless there was one before. */
 void gpu_wait_fail(struct gpu_wait *wait, int error);
