@@ -131,6 +131,7 @@ static void print_bash_values(void)
 
 	print_bash_case(OPTION_VALUE_PATH, "COMPREPLY=($(compgen -f -- \"$word\"))");
 	print_bash_case(OPTION_VALUE_NUMBER, "COMPREPLY=()");
+	print_bash_case(OPTION_VALUE_TEXT, "COMPREPLY=()");
 	print_bash_case(OPTION_VALUE_BOOL,
 		"COMPREPLY=($(compgen -W \"true false $options\" -- \"$word\"))");
 	print_bash_pattern(OPTION_VALUE_LEVEL);

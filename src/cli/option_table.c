@@ -146,6 +146,35 @@ const struct option_row option_table[OPTION_COUNT] = {
 			.man = "Show nothing: a display socket that the front-end offers is not "
 			       "used. Front-ends that offer none need no option.",
 		},
+	[OPTION_OUTPUTS] =
+		{
+			.name = "outputs",
+			.value = OPTION_VALUE_TEXT,
+			.metavar = "LIST",
+			.initial = "1280x800",
+			.help = "outputs where the front-end has no display: WxH[+off], with commas",
+			.man = "The outputs that the guest sees where the front-end has no "
+			       "display of its own, separated by commas: the size of each in "
+			       "pixels, and \\fB+off\\fR behind it for one that is not "
+			       "connected yet, as in \\fB1280x800,1920x1080+off\\fR. At most 16. "
+			       "A front-end with a display, such as QEMU\\(aqs "
+			       "\\fBvhost\\-user\\-gpu\\-pci\\fR, has options of its own: "
+			       "\\fBmax_outputs\\fR, \\fBxres\\fR and \\fByres\\fR.",
+		},
+	[OPTION_CONTROL] =
+		{
+			.name = "control",
+			.value = OPTION_VALUE_PATH,
+			.metavar = "DIRECTORY",
+			.help = "where each session puts a socket to change its outputs by",
+			.man = "A directory in which each session listens on a socket "
+			       "\\fIsession\\-PID.sock\\fR, for its own user only. It takes lines: "
+			       "\\fBoutputs\\fR lists the outputs, \\fBoutput\\fR \\fIN\\fR "
+			       "\\fIWIDTH\\fBx\\fIHEIGHT\\fR connects one or changes its "
+			       "size, \\fBoutput\\fR \\fIN\\fR \\fBoff\\fR disconnects it; the "
+			       "guest is told, as when a screen is plugged in. Each line is "
+			       "answered with \\fBok\\fR or an error.",
+		},
 	[OPTION_USE_DMABUF] =
 		{
 			.name = "use-dmabuf",

@@ -125,6 +125,30 @@ static int set_hostmem(struct parser *parser, const char *value)
 	return 0;
 }
 
+static int set_outputs(struct parser *parser, const char *value)
+{
+	struct options *options = &parser->options;
+	int ret = display_modes_parse(value, &options->outputs, &options->output_count);
+
+	if (ret == -E2BIG)
+		return fail(parser, "--outputs takes at most %d outputs", DISPLAY_MAX_OUTPUTS);
+	if (ret < 0)
+		return fail(parser,
+			"--outputs takes WIDTHxHEIGHT or WIDTHxHEIGHT+off, with commas between, "
+			"not '%s'; each side is 1 to %d",
+			value, DISPLAY_MAX_MODE_SIZE);
+	return 0;
+}
+
+static int set_control(struct parser *parser, const char *value)
+{
+	if (!g_file_test(value, G_FILE_TEST_IS_DIR))
+		return fail(parser, "--control takes a directory that exists, not '%s'", value);
+	g_free(parser->options.control_dir);
+	parser->options.control_dir = g_strdup(value);
+	return 0;
+}
+
 static int set_max_hostmem(struct parser *parser, const char *value)
 {
 	if (value_parse_size(value, &parser->options.max_hostmem) < 0 ||
@@ -199,6 +223,10 @@ static int set_option(struct parser *parser, enum option_id id, const char *valu
 	case OPTION_HEADLESS:
 		options->headless = true;
 		return 0;
+	case OPTION_OUTPUTS:
+		return set_outputs(parser, value);
+	case OPTION_CONTROL:
+		return set_control(parser, value);
 	case OPTION_USE_DMABUF:
 		return set_bool(parser, id, value, &options->use_dmabuf);
 	case OPTION_HOSTMEM:
@@ -462,4 +490,5 @@ void options_finish(struct options *options)
 {
 	g_clear_pointer(&options->socket_path, g_free);
 	g_clear_pointer(&options->render_node, g_free);
+	g_clear_pointer(&options->control_dir, g_free);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "display/modes.h"
 #include "gpu/renderer.h"
 
 #include <glib.h>
@@ -26,6 +27,8 @@ enum options_action {
  * @fd: a connected socket to serve, or -1
  * @type: a row of renderer_types, or NULL: choose
  * @renderer: for the renderer's create(); context is unset
+ * @outputs, @output_count: where the front-end has no display
+ * @control_dir: where sessions put their control sockets, or NULL
  * @max_sessions: front-ends at a time
  * @use_dmabuf: display pictures as dma-bufs where possible
  * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
@@ -39,6 +42,9 @@ struct options {
 	struct renderer_options renderer;
 	char *render_node;
 	bool headless;
+	struct display_outputs outputs;
+	unsigned int output_count;
+	char *control_dir;
 	bool once;
 	unsigned int max_sessions;
 	bool use_dmabuf;

@@ -11,6 +11,8 @@
 
 #include <glib.h>
 
+struct control;
+
 /** enum session_queue - The virtqueues of virtio-gpu (virtio 1.3, section 5.7.2) */
 enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_COUNT };
 
@@ -18,6 +20,7 @@ enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_
  * struct session - One front-end
  * @display: the front-end's, or NULL
  * @headless: shows nothing, and says what the outputs are while there is no other
+ * @control: NULL where none was asked for
  * @go_on: an idle source that goes on with the control queue, or NULL
  * @is_told_of_resets: the front-end sends RESET_DEVICE
  * @exit_status: what session_run() returns
@@ -30,6 +33,7 @@ struct session {
 	struct gpu_device *device;
 	struct display *display;
 	struct display *headless;
+	struct control *control;
 	GSource *go_on;
 	bool is_told_of_resets;
 	int exit_status;

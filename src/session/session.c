@@ -11,6 +11,7 @@
 #include "session/session.h"
 
 #include "display/displays.h"
+#include "session/control.h"
 #include "session/internal.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -23,11 +24,6 @@
 
 /* Virtqueues of up to so many entries are accepted. */
 #define MAX_QUEUE_SIZE 1024
-
-/* What a front-end without a display is told of its only output. */
-static const struct display_outputs headless_outputs = {
-	.output[0] = {.connected = true, .rect = {.width = 1280, .height = 800}},
-};
 
 /* The front-end's display; the headless one stays beneath it. NULL: there is none any more. */
 static void set_display(struct session *session, struct display *display)
@@ -273,7 +269,7 @@ static void connect_parts(struct session *session, struct renderer *renderer, in
 	};
 
 	session->headless = display_headless_create(
-		&headless_outputs, &display_events, session, session->context);
+		&session->config->outputs, &display_events, session, session->context);
 	session->vhost = vhost_create(fd, &description, &vhost_events, session, session->context);
 	session->device = gpu_device_create(renderer, vhost_get_memory(session->vhost),
 		&session->config->limits, session->context);
@@ -281,11 +277,26 @@ static void connect_parts(struct session *session, struct renderer *renderer, in
 	if (session->config->hostmem > 0)
 		gpu_device_set_shmem(
 			session->device, &shmem_ops, session, session->config->hostmem);
+	gpu_device_set_scanout_count(session->device, session->config->output_count);
 	gpu_device_add_display(session->device, session->headless);
+}
+
+/* Return: 0, or a negative errno that was logged. */
+static int open_control(struct session *session)
+{
+	g_autofree char *message = NULL;
+
+	session->control = control_create(session->config->control_dir, session->headless,
+		session->config->output_count, session->context, &message);
+	if (!message)
+		return 0;
+	log_error("%s", message);
+	return -EIO;
 }
 
 static void disconnect_parts(struct session *session)
 {
+	control_destroy(session->control);
 	/* What is pending in the device refers to chains of the queues, so the device goes first. */
 	gpu_device_destroy(session->device);
 	vhost_destroy(session->vhost);
@@ -333,7 +344,10 @@ int session_run(int fd, const struct session_config *config)
 		return 1;
 	signal_source = watch_signals(&session, signal_fd);
 	connect_parts(&session, renderer, fd_take(&socket_fd));
-	g_main_loop_run(loop);
+	if (open_control(&session) == 0)
+		g_main_loop_run(loop);
+	else
+		session.exit_status = 1;
 	disconnect_parts(&session);
 	g_source_destroy(signal_source);
 	g_source_unref(signal_source);

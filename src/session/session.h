@@ -2,6 +2,7 @@
 /* Copyright The vhost-device-gpu authors */
 #pragma once
 
+#include "gpu/display.h"
 #include "gpu/limits.h"
 #include "gpu/renderer.h"
 
@@ -14,6 +15,9 @@
  * @limits: what the guest may use at most
  * @headless: never show anything, even where the front-end offers a display socket
  * @use_dmabuf: let the display show dma-bufs
+ * @outputs: what there is where the front-end has no display of its own
+ * @output_count: how many of them
+ * @control_dir: where the session puts its control socket, or NULL
  * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
  */
 struct session_config {
@@ -22,6 +26,9 @@ struct session_config {
 	struct gpu_limits limits;
 	bool headless;
 	bool use_dmabuf;
+	struct display_outputs outputs;
+	unsigned int output_count;
+	const char *control_dir;
 	uint64_t hostmem;
 };
 

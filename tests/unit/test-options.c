@@ -111,6 +111,42 @@ static void test_booleans(void)
 	check_bad("x -s a --use-egl yes", "unexpected word 'yes'");
 }
 
+static void test_outputs(void)
+{
+	struct options options = parse_good("x -s a");
+
+	g_assert_cmpuint(options.output_count, ==, 1);
+	g_assert_true(options.outputs.output[0].connected);
+	g_assert_cmpuint(options.outputs.output[0].rect.width, ==, 1280);
+	g_assert_cmpuint(options.outputs.output[0].rect.height, ==, 800);
+	options_finish(&options);
+
+	options = parse_good("x -s a --outputs 1x16384+off,1920x1080");
+	g_assert_cmpuint(options.output_count, ==, 2);
+	g_assert_false(options.outputs.output[0].connected);
+	g_assert_cmpuint(options.outputs.output[0].rect.width, ==, 1);
+	g_assert_cmpuint(options.outputs.output[0].rect.height, ==, 16384);
+	g_assert_true(options.outputs.output[1].connected);
+	g_assert_false(options.outputs.output[2].connected);
+	options_finish(&options);
+
+	options = parse_good("x -s a --outputs 1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,"
+			     "1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1");
+	g_assert_cmpuint(options.output_count, ==, 16);
+	options_finish(&options);
+	check_bad("x -s a --outputs 1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,"
+		  "1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1,1x1",
+		"at most 16");
+	check_bad("x -s a --outputs 0x800", "WIDTHxHEIGHT");
+	check_bad("x -s a --outputs 1280x16385", "1 to 16384");
+	check_bad("x -s a --outputs 1280", "WIDTHxHEIGHT");
+	check_bad("x -s a --outputs -1x5", "WIDTHxHEIGHT");
+	check_bad("x -s a --outputs 1280x800,", "WIDTHxHEIGHT");
+	check_bad("x -s a --outputs 1280x800+on", "WIDTHxHEIGHT");
+	check_bad("x -s a --outputs=", "WIDTHxHEIGHT");
+	check_bad("x -s a --control /no/such/folder", "directory that exists");
+}
+
 static void test_actions(void)
 {
 	struct options options = parse_good("x --print-capabilities");
@@ -246,6 +282,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/options/defaults", test_defaults);
 	g_test_add_func("/options/all-given", test_all_given);
 	g_test_add_func("/options/booleans", test_booleans);
+	g_test_add_func("/options/outputs", test_outputs);
 	g_test_add_func("/options/actions", test_actions);
 	g_test_add_func("/options/words", test_words);
 	g_test_add_func("/options/numbers", test_numbers);
