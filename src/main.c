@@ -167,6 +167,7 @@ int main(int argc, char **argv)
 {
 	struct options options;
 	g_autofree char *message = NULL;
+	uint64_t fd_limit;
 	int status;
 
 	/* A peer that hangs up is an error of a write, also of those in libraries. */
@@ -177,6 +178,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	log_init(options.log_level);
+	fd_limit = fd_raise_limit();
+	log_debug("up to %" G_GUINT64_FORMAT " descriptors may be open", fd_limit);
 	status = act(&options);
 	options_finish(&options);
 	return status;

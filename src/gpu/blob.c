@@ -64,6 +64,9 @@ static enum gpu_verdict check_arguments(struct gpu_device *device, struct gpu_co
 	if (has_host_memory(blob) && gpu_context_find(device, blob->ctx_id) == NULL)
 		return gpu_command_refuse(command, resource->id, GPU_ERR_INVALID_CONTEXT_ID,
 			"there is no such context");
+	if (fd_is_scarce())
+		return gpu_command_refuse(
+			command, resource->id, GPU_ERR_OUT_OF_MEMORY, "descriptors are scarce");
 	return GPU_OK;
 }
 

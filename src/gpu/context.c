@@ -13,6 +13,7 @@
 #include "gpu/renderer_calls.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
+#include "util/fd.h"
 
 #include <errno.h>
 #include <string.h>
@@ -122,6 +123,10 @@ static enum gpu_verdict check_new(
 			command, 0, GPU_ERR_INVALID_PARAMETER, "the capset is not offered");
 	if (g_hash_table_size(device->contexts->by_id) >= device->limits.max_contexts)
 		return gpu_command_refuse(command, 0, GPU_ERR_OUT_OF_MEMORY, "too many contexts");
+	/* A context has sockets and processes of its own, where it is Vulkan's. */
+	if (fd_is_scarce())
+		return gpu_command_refuse(
+			command, 0, GPU_ERR_OUT_OF_MEMORY, "descriptors are scarce");
 	return GPU_OK;
 }
 

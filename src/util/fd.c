@@ -2,12 +2,14 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * Ownership of file descriptors. An int that owns a descriptor is named *_fd and holds -1 when it
- * owns none; these helpers keep that rule.
+ * owns none; these helpers keep that rule. And how many a process may have, and has
+ * left.
  */
 #include "util/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 
 void fd_clear(int *fd)
 {
@@ -26,4 +28,32 @@ int fd_set_nonblocking(int fd)
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
 	return 0;
+}
+
+uint64_t fd_raise_limit(void)
+{
+	struct rlimit limit = {0}, raised;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	raised = limit;
+	raised.rlim_cur = raised.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &raised) < 0 ? limit.rlim_cur : raised.rlim_cur;
+}
+
+bool fd_is_scarce(void)
+{
+	struct rlimit limit;
+	rlim_t reserve;
+	int fd;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return true;
+	reserve = limit.rlim_cur / 4 < FD_RESERVE ? limit.rlim_cur / 4 : FD_RESERVE;
+	fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	/* Without a standard error its own low number is free. */
+	if (fd < 0)
+		return errno != EBADF;
+	close(fd);
+	return (rlim_t)fd >= limit.rlim_cur - reserve;
 }

@@ -2,6 +2,8 @@
 /* Copyright The vhost-device-gpu authors */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <unistd.h>
 
 /**
@@ -28,6 +30,28 @@ static inline int fd_take(int *fd)
 
 /** fd_set_nonblocking() - Set O_NONBLOCK. Return: 0 or a negative errno. */
 int fd_set_nonblocking(int fd);
+
+/**
+ * fd_raise_limit() - Allow this process, and those that it starts, all the descriptors it may have
+ *
+ * The soft limit on open descriptors (RLIMIT_NOFILE) becomes the hard one. Each blob of a guest
+ * takes one or two, and the usual soft limit of 1024 is for programs that use select().
+ *
+ * Return: the limit that counts now.
+ */
+uint64_t fd_raise_limit(void);
+
+/** Descriptors that are not for a guest's resources: messages bring some, and so do libraries. */
+#define FD_RESERVE 64
+
+/**
+ * fd_is_scarce() - Are fewer than FD_RESERVE descriptors left, or than a quarter of a small limit?
+ *
+ * To be asked before a guest gets something that keeps a descriptor for as long as the guest
+ * likes. Costs a dup and a close: the kernel gives out the lowest number that is free, so that a
+ * number close to the limit says that all below it are taken.
+ */
+bool fd_is_scarce(void);
 
 /** autofd - A local descriptor that is closed when its scope ends, unless it was taken. */
 #define autofd __attribute__((cleanup(fd_clear))) int

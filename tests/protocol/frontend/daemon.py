@@ -54,12 +54,15 @@ def fd_count(pid):
 class Daemon:
     """One running program. `peer` means QEMU's own back-end: one front-end and no modes."""
 
-    def __init__(self, program, directory, mode=None, args=(), with_fd=False, peer=False):
+    def __init__(self, program, directory, mode=None, args=(), with_fd=False, peer=False,
+                 prepare=None):
+        """prepare is called in the new process before the program starts: limits, umask."""
         self.program, self.peer, self.mode = os.fspath(program), peer, mode
         self.socket_path = os.path.join(directory, "gpu.sock")
         self.log_path = os.path.join(directory, "stderr.log")
         self.session_socket = None
         self.may_crash = False
+        self.prepare = prepare
         self.process = None
         command = [self.program]
         if mode and not peer:
@@ -77,7 +80,8 @@ class Daemon:
     def _spawn(self, command, fds):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, pass_fds=fds)
+                                            stderr=log, pass_fds=fds,
+                                            preexec_fn=self.prepare)
 
     def _wait_socket(self):
         deadline = time.monotonic() + START_LIMIT
