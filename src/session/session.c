@@ -13,6 +13,7 @@
 #include "display/displays.h"
 #include "session/control.h"
 #include "session/internal.h"
+#include "session/watchdog.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/signals.h"
@@ -331,6 +332,7 @@ int session_run(int fd, const struct session_config *config)
 	g_autoptr(GMainContext) context = g_main_context_new();
 	g_autoptr(GMainLoop) loop = g_main_loop_new(context, FALSE);
 	struct session session = {.config = config, .context = context, .loop = loop};
+	struct watchdog *watchdog;
 	struct renderer *renderer;
 	GSource *signal_source;
 
@@ -338,19 +340,27 @@ int session_run(int fd, const struct session_config *config)
 		log_error("signalfd: %s", g_strerror(-signal_fd));
 		return 1;
 	}
+	/* A driver may hang when it starts, too. */
+	watchdog = watchdog_start(socket_fd, signal_fd, WATCHDOG_LIMIT_MS);
+	if (!watchdog)
+		return 1;
 	g_main_context_push_thread_default(context);
 	renderer = start_renderer(&session);
-	if (renderer == NULL)
+	if (renderer == NULL) {
+		watchdog_stop(watchdog);
 		return 1;
+	}
 	signal_source = watch_signals(&session, signal_fd);
 	connect_parts(&session, renderer, fd_take(&socket_fd));
 	if (open_control(&session) == 0)
 		g_main_loop_run(loop);
 	else
 		session.exit_status = 1;
+	watchdog_expect_end(watchdog);
 	disconnect_parts(&session);
 	g_source_destroy(signal_source);
 	g_source_unref(signal_source);
 	g_main_context_pop_thread_default(context);
+	watchdog_stop(watchdog);
 	return session.exit_status;
 }

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * The end of a session whose main thread does not come back. Theory of operation:
+ *
+ * The main loop ends a session when the front-end hangs up or a signal comes, and that is the
+ * orderly way. But it cannot when it is inside a renderer that is busy: a guest's shader may run
+ * for hours, and no library can be told to stop. So a thread waits for the same two events, gives
+ * the main thread a time limit from then on, and ends the process when that is over. What the
+ * kernel then takes away (memory, GPU contexts, sockets) needs no tidying up; child processes are
+ * killed, since the render server may be just as busy.
+ *
+ * It takes nothing away from the main loop. It never reads: it polls duplicates of the socket, for
+ * a hang-up only, and of the signalfd, which is readable in each thread as long as a signal is
+ * pending for the process. All signals are blocked in it. The session is over for it at
+ * watchdog_stop(), after the renderer was taken down, so that this cannot take for ever either.
+ *
+ * Once started it allocates nothing and takes no lock but the log's, just before the end.
+ */
+#include "session/watchdog.h"
+
+#include "util/child.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+struct watchdog {
+	int stop_fd; /* eventfds: it has ended, it is about to */
+	int end_fd;
+	int socket_fd;
+	int signal_fd;
+	int limit_ms;
+	GThread *thread;
+};
+
+enum { POLL_STOP, POLL_END, POLL_SOCKET, POLL_SIGNAL, POLL_COUNT };
+
+/* Waits for a wish to end. Return: what it was, or NULL for watchdog_stop(). */
+static const char *wait_for_wish(const struct watchdog *watchdog)
+{
+	struct pollfd items[POLL_COUNT] = {
+		[POLL_STOP] = {.fd = watchdog->stop_fd, .events = POLLIN},
+		[POLL_END] = {.fd = watchdog->end_fd, .events = POLLIN},
+		[POLL_SOCKET] = {.fd = watchdog->socket_fd, .events = POLLRDHUP},
+		[POLL_SIGNAL] = {.fd = watchdog->signal_fd, .events = POLLIN},
+	};
+
+	while (poll(items, POLL_COUNT, -1) < 0)
+		;
+	if (items[POLL_STOP].revents)
+		return NULL;
+	if (items[POLL_END].revents)
+		return "the session began to end";
+	return items[POLL_SOCKET].revents ? "the front-end hung up" : "a signal came";
+}
+
+/* Return: true when watchdog_stop() was called within the limit. */
+static bool wait_for_stop(const struct watchdog *watchdog)
+{
+	const gint64 end_us = g_get_monotonic_time() + (gint64)watchdog->limit_ms * 1000;
+	struct pollfd item = {.fd = watchdog->stop_fd, .events = POLLIN};
+
+	for (;;) {
+		gint64 left_ms = (end_us - g_get_monotonic_time() + 999) / 1000;
+		int ret = poll(&item, 1, left_ms > 0 ? (int)left_ms : 0);
+
+		if (ret >= 0)
+			return ret > 0;
+	}
+}
+
+static gpointer run(gpointer opaque)
+{
+	const struct watchdog *watchdog = opaque;
+	const char *wish = wait_for_wish(watchdog);
+
+	if (!wish || wait_for_stop(watchdog))
+		return NULL;
+	child_kill_all();
+	/* Where the main thread hangs inside a log line, this ends the process. */
+	signal(SIGALRM, SIG_DFL);
+	alarm(1);
+	log_error("%s %d ms ago, and the renderer is still busy: the session is ended by force",
+		wish, watchdog->limit_ms);
+	_exit(EXIT_FAILURE);
+}
+
+static void free_watchdog(struct watchdog *watchdog)
+{
+	fd_clear(&watchdog->stop_fd);
+	fd_clear(&watchdog->end_fd);
+	fd_clear(&watchdog->socket_fd);
+	fd_clear(&watchdog->signal_fd);
+	g_free(watchdog);
+}
+
+/* A thread inherits the mask of the one that makes it. */
+static GThread *start_thread(struct watchdog *watchdog, GError **error)
+{
+	sigset_t all, before;
+	GThread *thread;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	thread = g_thread_try_new("watchdog", run, watchdog, error);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return thread;
+}
+
+struct watchdog *watchdog_start(int socket_fd, int signal_fd, int limit_ms)
+{
+	struct watchdog *watchdog = g_new0(struct watchdog, 1);
+	g_autoptr(GError) error = NULL;
+
+	watchdog->limit_ms = limit_ms;
+	watchdog->stop_fd = eventfd(0, EFD_CLOEXEC);
+	watchdog->end_fd = eventfd(0, EFD_CLOEXEC);
+	watchdog->socket_fd = fcntl(socket_fd, F_DUPFD_CLOEXEC, 0);
+	watchdog->signal_fd = fcntl(signal_fd, F_DUPFD_CLOEXEC, 0);
+	if (watchdog->stop_fd < 0 || watchdog->end_fd < 0 || watchdog->socket_fd < 0 ||
+		watchdog->signal_fd < 0) {
+		log_error("no watchdog: %s", g_strerror(errno));
+		free_watchdog(watchdog);
+		return NULL;
+	}
+	watchdog->thread = start_thread(watchdog, &error);
+	if (!watchdog->thread) {
+		log_error("no watchdog: %s", error->message);
+		free_watchdog(watchdog);
+		return NULL;
+	}
+	return watchdog;
+}
+
+static void set_event(int fd)
+{
+	const uint64_t one = 1;
+
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+void watchdog_expect_end(struct watchdog *watchdog)
+{
+	set_event(watchdog->end_fd);
+}
+
+void watchdog_stop(struct watchdog *watchdog)
+{
+	if (!watchdog)
+		return;
+	set_event(watchdog->stop_fd);
+	g_thread_join(watchdog->thread);
+	free_watchdog(watchdog);
+}

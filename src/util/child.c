@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * Child processes, and the list of those that run. The list is the process's, as children are: a
+ * fixed number of atomic slots, which a thread that ends the process may read at any moment.
+ *
+ * A group is killed before its leader is reaped, while its number cannot be anybody else's.
+ */
+#include "util/child.h"
+
+#include "util/fd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define MAX_CHILDREN 16
+
+/* Between two looks, where the kernel has no descriptors for processes. */
+#define LOOK_INTERVAL_MS 2
+
+static _Atomic pid_t running[MAX_CHILDREN];
+
+/* A child beyond the list runs all the same; only child_kill_all() does not know it. */
+static void list_add(pid_t pid)
+{
+	for (size_t i = 0; i < MAX_CHILDREN; i++) {
+		pid_t none = 0;
+
+		if (atomic_compare_exchange_strong(&running[i], &none, pid))
+			return;
+	}
+}
+
+static void list_remove(pid_t pid)
+{
+	for (size_t i = 0; i < MAX_CHILDREN; i++) {
+		pid_t expected = pid;
+
+		if (atomic_compare_exchange_strong(&running[i], &expected, 0))
+			return;
+	}
+}
+
+/* In the child, also between fork and exec: only what is safe there. */
+static void set_up(gpointer opaque)
+{
+	const pid_t *parent = opaque;
+	sigset_t none;
+
+	/* A group of its own: signals of a terminal go to us, and we end it. */
+	setpgid(0, 0);
+	for (size_t i = 0; i < MAX_CHILDREN; i++)
+		atomic_store(&running[i], 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != *parent)
+		_exit(EXIT_FAILURE);
+}
+
+static void adopt(struct child *child, pid_t pid)
+{
+	/* In both processes, so that the group is there whoever comes first. */
+	setpgid(pid, pid);
+	child->pid = pid;
+	list_add(pid);
+}
+
+pid_t child_fork(struct child *child)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		set_up(&parent);
+	else
+		adopt(child, pid);
+	return pid;
+}
+
+int child_spawn(struct child *child, const char *const *argv, const char *const *environment,
+	const struct child_fd *fds, size_t fd_count, int output_fd, char **ret_reason)
+{
+	g_autofree int *sources = g_new(int, fd_count);
+	g_autofree int *targets = g_new(int, fd_count);
+	g_autoptr(GError) error = NULL;
+	pid_t parent = getpid();
+	GPid pid = 0;
+
+	for (size_t i = 0; i < fd_count; i++) {
+		sources[i] = fds[i].source_fd;
+		targets[i] = fds[i].target_fd;
+	}
+	if (!g_spawn_async_with_pipes_and_fds(NULL, argv, environment, G_SPAWN_DO_NOT_REAP_CHILD,
+		    set_up, &parent, -1, output_fd, output_fd, sources, targets, fd_count, &pid,
+		    NULL, NULL, NULL, &error)) {
+		*ret_reason = g_strdup(error->message);
+		return -ENOEXEC;
+	}
+	adopt(child, pid);
+	return 0;
+}
+
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = {0};
+
+	/* It stays there to be reaped. */
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return errno != EINTR;
+	return info.si_pid == pid;
+}
+
+/* Waits for its end, but not for ever. Return: 0, or -ETIMEDOUT. */
+static int wait_for_end(pid_t pid, int limit_ms)
+{
+	const gint64 end_us = g_get_monotonic_time() + (gint64)limit_ms * 1000;
+	autofd pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd item = {.fd = pid_fd, .events = POLLIN};
+
+	while (!has_ended(pid)) {
+		gint64 left_ms = (end_us - g_get_monotonic_time() + 999) / 1000;
+
+		if (left_ms <= 0)
+			return -ETIMEDOUT;
+		if (pid_fd < 0)
+			left_ms = MIN(left_ms, LOOK_INTERVAL_MS);
+		poll(&item, 1, (int)left_ms);
+	}
+	return 0;
+}
+
+/* Kills the group and reaps its leader. Return: its wait status. */
+static int reap(struct child *child)
+{
+	int status = 0;
+
+	kill(-child->pid, SIGKILL);
+	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	list_remove(child->pid);
+	child->pid = 0;
+	return status;
+}
+
+int child_wait(struct child *child, int limit_ms, int *ret_status)
+{
+	int status;
+
+	if (child->pid <= 0)
+		return -ECHILD;
+	if (wait_for_end(child->pid, limit_ms) < 0)
+		return -ETIMEDOUT;
+	status = reap(child);
+	if (ret_status)
+		*ret_status = status;
+	return 0;
+}
+
+void child_end(struct child *child)
+{
+	if (child->pid > 0)
+		reap(child);
+}
+
+void child_kill_all(void)
+{
+	for (size_t i = 0; i < MAX_CHILDREN; i++) {
+		pid_t pid = atomic_load(&running[i]);
+
+		if (pid > 0)
+			kill(-pid, SIGKILL);
+	}
+}

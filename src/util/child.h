@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * Child processes. Each leads a process group, so that what it starts in turn ends with it, and
+ * dies with the thread that made it. One thread makes and ends children; only child_kill_all() may
+ * be called from another.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/** struct child - A child process; zero for none */
+struct child {
+	pid_t pid;
+};
+
+/**
+ * child_fork() - As fork(2)
+ * @child: filled in the parent
+ *
+ * In the child no signal is blocked.
+ *
+ * Return: 0 in the child; its pid in the parent; or a negative errno.
+ */
+pid_t child_fork(struct child *child);
+
+/** struct child_fd - @source_fd, borrowed, is @target_fd in a program that is started */
+struct child_fd {
+	int source_fd;
+	int target_fd;
+};
+
+/**
+ * child_spawn() - Start a program
+ * @argv: its words, ended by NULL; the first is the program's path
+ * @environment: ended by NULL
+ * @fds: what it inherits beside its output; its standard input is /dev/null
+ * @output_fd: borrowed, its standard output and error; -1 for ours
+ * @ret_reason: on failure why; g_free()
+ *
+ * Return: 0 or a negative errno.
+ */
+int child_spawn(struct child *child, const char *const *argv, const char *const *environment,
+	const struct child_fd *fds, size_t fd_count, int output_fd, char **ret_reason);
+
+/**
+ * child_wait() - Wait until it has ended by itself
+ * @limit_ms: how long; 0 only looks
+ * @ret_status: as of waitpid(2), or NULL
+ *
+ * What it started and left behind is killed. Return: 0; -ETIMEDOUT, and it runs on; -ECHILD where
+ * there is none.
+ */
+int child_wait(struct child *child, int limit_ms, int *ret_status);
+
+/** child_end() - Kill it, if it runs, and all that it started; none is fine. */
+void child_end(struct child *child);
+
+/**
+ * child_kill_all() - Kill all children and what they started, without waiting for them
+ *
+ * For a process that is about to end by _exit(); from any thread.
+ */
+void child_kill_all(void);

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * Sessions whose main thread does not come back: each is a child process that never runs a main
+ * loop, as one that is inside a busy driver.
+ */
+#include "session/watchdog.h"
+
+#include "util/child.h"
+#include "util/signals.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Of the watchdog where it is to strike, and where it must not. */
+#define SHORT_MS 20
+#define LONG_MS	 600000
+
+/* For what must happen; it takes milliseconds. */
+#define PATIENCE_MS 30000
+
+#define STOPPED 42
+
+struct session {
+	struct child child;
+	int socket_fd; /* the front-end's end */
+	int pipe_fd;   /* from the child */
+};
+
+struct ends {
+	int socket_fd;
+	int signal_fd;
+	int pipe_fd;
+};
+
+static void __attribute__((noreturn)) sleep_for_ever(void)
+{
+	for (;;)
+		pause();
+}
+
+static void say_ready(const struct ends *ends)
+{
+	g_assert_cmpint(write(ends->pipe_fd, "r", 1), ==, 1);
+}
+
+static void be_stuck(const struct ends *ends)
+{
+	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, SHORT_MS));
+	say_ready(ends);
+	sleep_for_ever();
+}
+
+/* With a helper that has started something itself, which holds the pipe open. */
+static void be_stuck_with_helper(const struct ends *ends)
+{
+	struct child helper = {0};
+
+	if (child_fork(&helper) == 0) {
+		if (fork() == 0)
+			say_ready(ends);
+		sleep_for_ever();
+	}
+	close(ends->pipe_fd);
+	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, SHORT_MS));
+	sleep_for_ever();
+}
+
+/* Comes to its end when it has seen the signal, which the watchdog must have left there. */
+static void be_orderly(const struct ends *ends)
+{
+	struct watchdog *watchdog = watchdog_start(ends->socket_fd, ends->signal_fd, LONG_MS);
+	struct timespec at_once = {0};
+	sigset_t wanted;
+	char byte;
+
+	say_ready(ends);
+	/* The end of the stream. */
+	g_assert_cmpint(read(ends->socket_fd, &byte, 1), ==, 0);
+	watchdog_stop(watchdog);
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGTERM);
+	g_assert_cmpint(sigtimedwait(&wanted, NULL, &at_once), ==, SIGTERM);
+	_exit(STOPPED);
+}
+
+/* Nobody outside wants it to end. */
+static void be_stuck_at_the_end(const struct ends *ends)
+{
+	struct watchdog *watchdog = watchdog_start(ends->socket_fd, ends->signal_fd, SHORT_MS);
+
+	say_ready(ends);
+	watchdog_expect_end(watchdog);
+	sleep_for_ever();
+}
+
+static void be_undisturbed(const struct ends *ends)
+{
+	struct watchdog *watchdog = watchdog_start(ends->socket_fd, ends->signal_fd, SHORT_MS);
+	char byte;
+
+	say_ready(ends);
+	/* Bytes that wait are no hang-up. */
+	g_assert_cmpint(read(ends->socket_fd, &byte, 1), ==, 1);
+	watchdog_stop(watchdog);
+	_exit(STOPPED);
+}
+
+static void start(struct session *session, void (*run)(const struct ends *ends))
+{
+	static const int signals[] = {SIGTERM};
+	int sockets[2], pipes[2];
+	char byte;
+
+	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), ==, 0);
+	g_assert_cmpint(pipe(pipes), ==, 0);
+	*session = (struct session){.socket_fd = sockets[0], .pipe_fd = pipes[0]};
+	if (child_fork(&session->child) == 0) {
+		const struct ends ends = {
+			.socket_fd = sockets[1],
+			.signal_fd = signals_open(signals, G_N_ELEMENTS(signals)),
+			.pipe_fd = pipes[1],
+		};
+
+		close(sockets[0]);
+		close(pipes[0]);
+		run(&ends);
+	}
+	close(sockets[1]);
+	close(pipes[1]);
+	g_assert_cmpint(read(session->pipe_fd, &byte, 1), ==, 1);
+}
+
+static void check_status(struct session *session, int expected)
+{
+	int status = 0;
+
+	g_assert_cmpint(child_wait(&session->child, PATIENCE_MS, &status), ==, 0);
+	g_assert_true(WIFEXITED(status));
+	g_assert_cmpint(WEXITSTATUS(status), ==, expected);
+}
+
+static void finish(struct session *session)
+{
+	close(session->socket_fd);
+	close(session->pipe_fd);
+}
+
+static void test_hang_up(void)
+{
+	struct session session;
+
+	start(&session, be_stuck);
+	g_assert_cmpint(shutdown(session.socket_fd, SHUT_RDWR), ==, 0);
+	check_status(&session, EXIT_FAILURE);
+	finish(&session);
+}
+
+/* A front-end that only says that it sends no more has left as well. */
+static void test_half_closed(void)
+{
+	struct session session;
+
+	start(&session, be_stuck);
+	g_assert_cmpint(shutdown(session.socket_fd, SHUT_WR), ==, 0);
+	check_status(&session, EXIT_FAILURE);
+	finish(&session);
+}
+
+static void test_signal(void)
+{
+	struct session session;
+
+	start(&session, be_stuck);
+	g_assert_cmpint(kill(session.child.pid, SIGTERM), ==, 0);
+	check_status(&session, EXIT_FAILURE);
+	finish(&session);
+}
+
+static void test_stuck_at_the_end(void)
+{
+	struct session session;
+
+	start(&session, be_stuck_at_the_end);
+	check_status(&session, EXIT_FAILURE);
+	finish(&session);
+}
+
+static void test_helpers_die(void)
+{
+	struct session session;
+	char byte;
+
+	start(&session, be_stuck_with_helper);
+	g_assert_cmpint(kill(session.child.pid, SIGTERM), ==, 0);
+	/* Whoever held the pipe open is gone. */
+	g_assert_cmpint(read(session.pipe_fd, &byte, 1), ==, 0);
+	check_status(&session, EXIT_FAILURE);
+	finish(&session);
+}
+
+static void test_orderly_end(void)
+{
+	struct session session;
+
+	start(&session, be_orderly);
+	g_assert_cmpint(kill(session.child.pid, SIGTERM), ==, 0);
+	g_assert_cmpint(shutdown(session.socket_fd, SHUT_WR), ==, 0);
+	check_status(&session, STOPPED);
+	finish(&session);
+}
+
+static void test_data_is_no_hang_up(void)
+{
+	struct session session;
+
+	start(&session, be_undisturbed);
+	g_assert_cmpint(write(session.socket_fd, "x", 1), ==, 1);
+	check_status(&session, STOPPED);
+	finish(&session);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	/* The children say why they end, which is no failure of this program. */
+	g_log_set_always_fatal(G_LOG_FATAL_MASK);
+	g_test_add_func("/watchdog/hang-up", test_hang_up);
+	g_test_add_func("/watchdog/half-closed", test_half_closed);
+	g_test_add_func("/watchdog/signal", test_signal);
+	g_test_add_func("/watchdog/stuck-at-the-end", test_stuck_at_the_end);
+	g_test_add_func("/watchdog/helpers-die", test_helpers_die);
+	g_test_add_func("/watchdog/orderly-end", test_orderly_end);
+	g_test_add_func("/watchdog/data-is-no-hang-up", test_data_is_no_hang_up);
+	return g_test_run();
+}
