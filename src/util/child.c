@@ -57,6 +57,8 @@ static void set_up(gpointer opaque)
 	setpgid(0, 0);
 	for (size_t i = 0; i < MAX_CHILDREN; i++)
 		atomic_store(&running[i], 0);
+	/* A program whose output nobody reads any more must not die of it. */
+	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

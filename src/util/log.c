@@ -3,24 +3,36 @@
 /*
  * The log writer: one line for a message, to standard error, the journal or syslog.
  *
+ * Whoever wrote the text, and guests and drivers write parts of it, a message is one line of
+ * printable characters and limited length. Sockets are opened at the start, since a sandbox may
+ * close the file system later.
+ *
  * This is process-wide because GLib's log is. It is set up once in main(), before any thread of a
  * renderer starts, and only read afterwards; the counters of log_limit_pass() may be raced by
  * renderer threads, which costs at most a line more or less.
  */
 #include "util/log.h"
 
+#include "util/fd.h"
+
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#define JOURNAL_PATH "/run/systemd/journal/socket"
+#define IDENTIFIER   "vhost-device-gpu"
 
 enum log_target { LOG_TARGET_STDERR, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG };
 
 static GLogLevelFlags max_level = G_LOG_LEVEL_WARNING;
 static enum log_target target = LOG_TARGET_STDERR;
 static char prefix[64];
+static int journal_fd = -1;
 
 static bool stderr_is_null(void)
 {
@@ -61,38 +73,126 @@ static int level_priority(GLogLevelFlags level)
 	}
 }
 
-static const char *find_message(const GLogField *fields, gsize field_count)
+/* Return: whether a character can be part of a line; what changes the order of others cannot. */
+static bool is_plain(gunichar character)
 {
-	for (gsize i = 0; i < field_count; i++)
-		if (strcmp(fields[i].key, "MESSAGE") == 0)
-			return fields[i].value;
-	return "";
+	switch (g_unichar_type(character)) {
+	case G_UNICODE_CONTROL:
+	case G_UNICODE_FORMAT:
+	case G_UNICODE_UNASSIGNED:
+	case G_UNICODE_SURROGATE:
+	case G_UNICODE_PRIVATE_USE:
+	case G_UNICODE_LINE_SEPARATOR:
+	case G_UNICODE_PARAGRAPH_SEPARATOR:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Writes the next character of @text. Return: bytes of it that were dealt with. */
+static size_t escape_one(const char *text, size_t len, char *ret_piece, size_t size)
+{
+	gunichar character = g_utf8_get_char_validated(text, (gssize)len);
+	size_t char_len;
+
+	if (character == (gunichar)-1 || character == (gunichar)-2 || character == 0) {
+		g_snprintf(ret_piece, size, "\\x%02x", (unsigned char)text[0]);
+		return 1;
+	}
+	char_len = (size_t)(g_utf8_next_char(text) - text);
+	if (is_plain(character))
+		g_snprintf(ret_piece, size, "%.*s", (int)char_len, text);
+	else if (character < 0x100)
+		g_snprintf(ret_piece, size, "\\x%02x", character);
+	else
+		g_snprintf(ret_piece, size, "\\u{%x}", character);
+	return char_len;
+}
+
+void log_escape(const char *text, size_t len, char *buf, size_t size)
+{
+	static const char cut[] = "...";
+	size_t used = 0;
+
+	for (size_t i = 0; i < len;) {
+		char piece[16];
+		size_t piece_len;
+
+		i += escape_one(text + i, len - i, piece, sizeof(piece));
+		piece_len = strlen(piece);
+		if (used + piece_len + sizeof(cut) > size) {
+			memcpy(buf + used, cut, sizeof(cut));
+			return;
+		}
+		memcpy(buf + used, piece, piece_len);
+		used += piece_len;
+	}
+	buf[used] = '\0';
+}
+
+static void find_message(const GLogField *fields, gsize field_count, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	for (gsize i = 0; i < field_count; i++) {
+		const GLogField *field = &fields[i];
+
+		if (strcmp(field->key, "MESSAGE") != 0)
+			continue;
+		log_escape(field->value,
+			field->length < 0 ? strlen(field->value) : (size_t)field->length, buf,
+			size);
+		return;
+	}
+}
+
+/* The journal's own protocol: a datagram of lines. Return: true when it was taken. */
+static bool write_journal(int priority, const char *message)
+{
+	char text[LOG_LINE_SIZE + 256];
+	int len = g_snprintf(text, sizeof(text),
+		"PRIORITY=%d\nSYSLOG_IDENTIFIER=" IDENTIFIER "\nMESSAGE=%s%s\n", priority, prefix,
+		message);
+
+	return send(journal_fd, text, (size_t)len, MSG_NOSIGNAL) == len;
 }
 
 static GLogWriterOutput write_line(
 	GLogLevelFlags level, const GLogField *fields, gsize field_count, gpointer user_data)
 {
-	const char *message = find_message(fields, field_count);
+	char message[LOG_LINE_SIZE];
 
 	if (!log_is_enabled(level))
 		return G_LOG_WRITER_HANDLED;
-	if (target == LOG_TARGET_JOURNAL && g_log_writer_journald(level, fields, field_count,
-						    user_data) == G_LOG_WRITER_HANDLED)
+	find_message(fields, field_count, message, sizeof(message));
+	if (target == LOG_TARGET_JOURNAL && write_journal(level_priority(level), message))
 		return G_LOG_WRITER_HANDLED;
 	if (target == LOG_TARGET_SYSLOG)
 		syslog(level_priority(level), "%s: %s%s", level_word(level), prefix, message);
 	else
-		fprintf(stderr, "vhost-device-gpu: %s: %s%s\n", level_word(level), prefix, message);
+		fprintf(stderr, IDENTIFIER ": %s: %s%s\n", level_word(level), prefix, message);
 	return G_LOG_WRITER_HANDLED;
+}
+
+static bool open_journal(void)
+{
+	const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL_PATH};
+
+	fd_clear(&journal_fd);
+	journal_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (journal_fd >= 0 &&
+		connect(journal_fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+		return true;
+	fd_clear(&journal_fd);
+	return false;
 }
 
 void log_init(GLogLevelFlags level)
 {
 	max_level = level;
 	if (stderr_is_null()) {
-		target = access("/run/systemd/journal/socket", W_OK) == 0 ? LOG_TARGET_JOURNAL
-									  : LOG_TARGET_SYSLOG;
-		openlog("vhost-device-gpu", LOG_PID, LOG_DAEMON);
+		target = open_journal() ? LOG_TARGET_JOURNAL : LOG_TARGET_SYSLOG;
+		openlog(IDENTIFIER, LOG_PID | LOG_NDELAY, LOG_DAEMON);
 	}
 	g_log_set_writer_func(write_line, NULL, NULL);
 }

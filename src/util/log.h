@@ -8,13 +8,17 @@
  *
  * What a guest or a front-end can trigger as often as it likes goes through log_peer(): each call
  * site prints at most LOG_PEER_BURST lines in LOG_PEER_INTERVAL_US, and says how many it left out
- * when it prints again.
+ * when it prints again. Any text can be part of a line, see log_escape().
  */
 #pragma once
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+/** Longest line, its escapes and the closing zero included, bytes; what is longer is cut */
+#define LOG_LINE_SIZE 2048
 
 #define LOG_PEER_BURST	     10
 #define LOG_PEER_INTERVAL_US (5 * G_USEC_PER_SEC)
@@ -57,6 +61,16 @@ void log_set_prefix(const char *prefix);
 
 /** log_is_enabled() - Would a line of this level be printed? Cheap enough for a hot path. */
 bool log_is_enabled(GLogLevelFlags level);
+
+/**
+ * log_escape() - Make text of any origin printable
+ * @text: @len bytes
+ * @buf: filled with @size bytes at most, the closing zero included; at least 20
+ *
+ * Control characters, what is not UTF-8, and characters that end a line or turn its direction
+ * become \xNN or \u{NNNN}. Too long a text ends with three dots. All lines go through this.
+ */
+void log_escape(const char *text, size_t len, char *buf, size_t size);
 
 /** log_limit_pass() - Count a line at this call site. Return: true when it may be printed. */
 bool log_limit_pass(struct log_limit *limit);
