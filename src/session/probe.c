@@ -10,15 +10,14 @@
 #include "session/probe.h"
 
 #include "renderer/renderers.h"
+#include "util/child.h"
 #include "util/fd.h"
 #include "util/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #define TIME_LIMIT_S 20
@@ -29,7 +28,7 @@
 
 struct probe {
 	const struct renderer_type *type;
-	pid_t pid;
+	struct child child;
 	int pipe_fd;
 };
 
@@ -40,13 +39,8 @@ static G_GNUC_NORETURN void run_child(
 	struct renderer *renderer;
 	g_autofree char *message = NULL;
 	g_autofree char *line = NULL;
-	sigset_t none;
 	int err;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setpgid(0, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* What a driver prints must not get into the output of --print-capabilities. */
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	log_set_prefix("probe");
@@ -63,24 +57,21 @@ static G_GNUC_NORETURN void run_child(
 static int start_child(struct probe *probe, const struct renderer_options *options)
 {
 	int fds[2];
+	pid_t ret;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
-	probe->pid = fork();
-	if (probe->pid == 0) {
+	ret = child_fork(&probe->child);
+	if (ret == 0) {
 		close(fds[0]);
 		run_child(probe->type, options, fds[1]);
 	}
 	close(fds[1]);
 	probe->pipe_fd = fds[0];
-	if (probe->pid < 0) {
-		int err = -errno;
-
+	if (ret < 0) {
 		fd_clear(&probe->pipe_fd);
-		return err;
+		return ret;
 	}
-	/* In both processes, so that the group is there whoever comes first. */
-	setpgid(probe->pid, probe->pid);
 	return 0;
 }
 
@@ -108,16 +99,11 @@ static int wait_for_child(const struct probe *probe, int interrupt_fd)
 	}
 }
 
-/* Ends the child, if it has not ended, and what it started. Return: its wait status. */
-static int end_child(struct probe *probe)
+/* Ends the child, if it has not ended, and what it started. */
+static void end_child(struct probe *probe)
 {
-	int status = 0;
-
 	fd_clear(&probe->pipe_fd);
-	kill(-probe->pid, SIGKILL);
-	while (waitpid(probe->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
+	child_end(&probe->child);
 }
 
 /* The pipe ended without a line. */
@@ -135,11 +121,11 @@ static char *read_death(struct probe *probe)
 {
 	int status = 0;
 
-	while (waitpid(probe->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	kill(-probe->pid, SIGKILL);
 	fd_clear(&probe->pipe_fd);
-	return describe_death(status);
+	if (child_wait(&probe->child, TIME_LIMIT_S * 1000, &status) == 0)
+		return describe_death(status);
+	child_end(&probe->child);
+	return g_strdup("the driver ended without a word when it was started");
 }
 
 /* Return: 0, -ENODEV with a message, -EINTR, another negative errno. */

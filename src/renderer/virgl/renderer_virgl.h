@@ -10,6 +10,8 @@
 #include <virglrenderer.h>
 
 #include "gpu/renderer.h"
+#include "util/child.h"
+#include "util/log_pipe.h"
 
 /* The bit of a capset in struct renderer_options' capset_mask */
 #define RENDERER_VIRGL_CAPSET(id) (UINT64_C(1) << (id))
@@ -22,15 +24,17 @@
  * struct renderer_virgl_server - The render server, in which Venus runs
  * @path: of the program; NULL where there is none, or Venus is not wanted
  * @socket_fd: our end of its socket until the library takes it, then -1
- * @pid: 0 when it does not run
+ * @child: the process
  * @pid_fd, @watch: tell when it ends; -1 and NULL when nobody looks
+ * @output: what it prints
  */
 struct renderer_virgl_server {
 	char *path;
 	int socket_fd;
-	GPid pid;
+	struct child child;
 	int pid_fd;
 	GSource *watch;
+	struct log_pipe output;
 };
 
 /**

@@ -6,26 +6,26 @@
  * the library gets one end of a socket pair. Owns the process: it ends with this one at the latest,
  * inherits nothing but that socket, and its end is said in the log. The commands that follow fail.
  *
+ * What it and its processes print becomes lines of our log. Guests can make it print.
+ *
  * The server starts a process for each Venus context, in its own process group. They end when their
  * sockets close, at the latest with this process.
  */
 #include "renderer/virgl/renderer_virgl.h"
 
-#include <glib-unix.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "util/child.h"
 #include "util/fd.h"
-#include "util/log.h"
+#include "util/log_pipe.h"
+#include "util/source.h"
 
 #define SERVER_NAME	  "virgl_render_server"
 #define SERVER_FD	  3 /* in the server's process */
-#define STOP_TRIES	  1000
-#define STOP_INTERVAL_US  2000
+#define STOP_LIMIT_MS	  1000
 #define PATH_VARIABLE	  "RENDER_SERVER_EXEC_PATH" /* the library's own name for it */
 #define SERVER_DEBIAN_PKG "virgl-server"
 #define WHOLE_PAGES	  "vdg-whole-pages.so" /* whole_pages.c */
@@ -101,21 +101,6 @@ static char **make_environment(const struct renderer_virgl *virgl)
 	return g_environ_setenv(environment, "LD_PRELOAD", preload, TRUE);
 }
 
-/* Runs in the child: only what is safe between fork and exec. */
-static void setup_child(gpointer opaque)
-{
-	const pid_t *parent = opaque;
-	sigset_t none;
-
-	/* A group of its own: signals of a terminal go to us, and we end it. */
-	setpgid(0, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != *parent)
-		_exit(EXIT_FAILURE);
-}
-
 static void say_how_it_ended(int status)
 {
 	if (WIFSIGNALED(status))
@@ -132,10 +117,10 @@ static gboolean handle_end(gint fd, GIOCondition condition, gpointer opaque)
 	struct renderer_virgl_server *server = &virgl->server;
 	int status = 0;
 
-	if (waitpid(server->pid, &status, WNOHANG) == 0)
+	if (child_wait(&server->child, 0, &status) == -ETIMEDOUT)
 		return G_SOURCE_CONTINUE;
+	log_pipe_close(&server->output);
 	say_how_it_ended(status);
-	server->pid = 0;
 	g_clear_pointer(&server->watch, g_source_unref);
 	fd_clear(&server->pid_fd);
 	virgl->base.events->contexts_lost(virgl->base.events_opaque,
@@ -146,23 +131,27 @@ static gboolean handle_end(gint fd, GIOCondition condition, gpointer opaque)
 int renderer_virgl_server_start(struct renderer_virgl *virgl, char **ret_reason)
 {
 	struct renderer_virgl_server *server = &virgl->server;
-	autofd ours = -1, theirs = -1;
-	g_autoptr(GError) error = NULL;
+	autofd ours = -1, theirs = -1, output = -1;
 	g_auto(GStrv) environment = make_environment(virgl);
 	const char *const argv[] = {server->path, "--socket-fd", G_STRINGIFY(SERVER_FD), NULL};
-	const int target = SERVER_FD;
-	pid_t parent = getpid();
-	int pair[2];
+	g_autofree char *reason = NULL;
+	struct child_fd inherited;
+	int pair[2], ret;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	ours = pair[0];
 	theirs = pair[1];
-	if (!g_spawn_async_with_pipes_and_fds(NULL, argv, (const char *const *)environment,
-		    G_SPAWN_DO_NOT_REAP_CHILD, setup_child, &parent, -1, -1, -1, &theirs, &target,
-		    1, &server->pid, NULL, NULL, NULL, &error)) {
-		*ret_reason = g_strdup_printf("cannot start %s: %s", server->path, error->message);
-		return -ENOEXEC;
+	output = log_pipe_open(&server->output, "render server");
+	if (output < 0)
+		return output;
+	inherited = (struct child_fd){.source_fd = theirs, .target_fd = SERVER_FD};
+	ret = child_spawn(&server->child, argv, (const char *const *)environment, &inherited, 1,
+		output, &reason);
+	if (ret < 0) {
+		log_pipe_close(&server->output);
+		*ret_reason = g_strdup_printf("cannot start %s: %s", server->path, reason);
+		return ret;
 	}
 	server->socket_fd = fd_take(&ours);
 	return 0;
@@ -179,40 +168,25 @@ void renderer_virgl_server_watch(struct renderer_virgl *virgl, GMainContext *con
 {
 	struct renderer_virgl_server *server = &virgl->server;
 
-	if (server->pid <= 0)
+	if (server->child.pid <= 0)
 		return;
+	log_pipe_watch(&server->output, context);
 	/* Where the kernel has no such descriptors nothing is said, and all else is the same. */
-	server->pid_fd = (int)syscall(SYS_pidfd_open, server->pid, 0);
+	server->pid_fd = (int)syscall(SYS_pidfd_open, server->child.pid, 0);
 	if (server->pid_fd < 0)
 		return;
-	server->watch = g_unix_fd_source_new(server->pid_fd, G_IO_IN);
-	g_source_set_callback(server->watch, G_SOURCE_FUNC(handle_end), virgl, NULL);
-	g_source_attach(server->watch, context);
-}
-
-/* It ends by itself when its socket has closed; what does not is made to, contexts and all. */
-static void reap(pid_t pid)
-{
-	for (int tries = 0; tries < STOP_TRIES; tries++) {
-		if (waitpid(pid, NULL, WNOHANG) != 0)
-			return;
-		g_usleep(STOP_INTERVAL_US);
-	}
-	kill(-pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	server->watch = source_add_fd(context, server->pid_fd, G_IO_IN, handle_end, virgl);
 }
 
 void renderer_virgl_server_stop(struct renderer_virgl *virgl)
 {
 	struct renderer_virgl_server *server = &virgl->server;
 
-	if (server->watch) {
-		g_source_destroy(server->watch);
-		g_clear_pointer(&server->watch, g_source_unref);
-	}
+	source_clear(&server->watch);
 	fd_clear(&server->pid_fd);
 	fd_clear(&server->socket_fd);
-	if (server->pid > 0)
-		reap(server->pid);
-	server->pid = 0;
+	/* It ends by itself when its socket has closed; what does not is made to. */
+	if (child_wait(&server->child, STOP_LIMIT_MS, NULL) < 0)
+		child_end(&server->child);
+	log_pipe_close(&server->output);
 }

@@ -221,6 +221,7 @@ static struct renderer_virgl *allocate(void)
 	virgl->render_node_fd = -1;
 	virgl->server.socket_fd = -1;
 	virgl->server.pid_fd = -1;
+	virgl->server.output = LOG_PIPE_NONE;
 	virgl->maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	virgl->contexts = g_hash_table_new(NULL, NULL);
 	g_mutex_init(&virgl->fence_lock);

@@ -9,19 +9,18 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PROBE_TRIES	  7500
-#define PROBE_INTERVAL_US 2000
-#define MAX_DEVICES	  16
-#define MAX_EXTENSIONS	  1024
-#define TYPE_CPU	  4 /* VK_PHYSICAL_DEVICE_TYPE_CPU */
-#define INSTANCE_INFO	  1 /* VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO */
+#include "util/child.h"
+
+#define PROBE_LIMIT_MS 15000
+#define MAX_DEVICES    16
+#define MAX_EXTENSIONS 1024
+#define TYPE_CPU       4 /* VK_PHYSICAL_DEVICE_TYPE_CPU */
+#define INSTANCE_INFO  1 /* VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO */
 
 /* What the child found; its exit status. */
 enum finding {
@@ -129,37 +128,23 @@ __attribute__((noreturn)) static void run_child(void)
 		dup2(null_fd, STDOUT_FILENO);
 		dup2(null_fd, STDERR_FILENO);
 	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	_exit((int)load_and_look());
-}
-
-static int wait_for_child(pid_t pid, int *ret_status)
-{
-	for (int tries = 0; tries < PROBE_TRIES; tries++) {
-		pid_t ended = waitpid(pid, ret_status, WNOHANG);
-
-		if (ended == pid)
-			return WIFEXITED(*ret_status) ? 0 : -EIO;
-		if (ended < 0 && errno != EINTR)
-			return -errno;
-		g_usleep(PROBE_INTERVAL_US);
-	}
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	return -ETIMEDOUT;
 }
 
 int renderer_virgl_vulkan_probe(struct renderer_virgl *virgl, char **ret_reason)
 {
-	int status = 0, ret;
-	pid_t pid = fork();
+	struct child child = {0};
+	int status = 0, ret = child_fork(&child);
 
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
+	if (ret < 0)
+		return ret;
+	if (ret == 0)
 		run_child();
-	ret = wait_for_child(pid, &status);
+	ret = child_wait(&child, PROBE_LIMIT_MS, &status);
+	if (ret == 0 && !WIFEXITED(status))
+		ret = -EIO;
 	if (ret < 0) {
+		child_end(&child);
 		*ret_reason =
 			g_strdup(ret == -ETIMEDOUT ? "the host's Vulkan driver does not answer"
 						   : "the host's Vulkan driver crashed");

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * renderer/virgl/server.c with scripts in place of the render server: what they print, how they
+ * end, and what they are given.
+ */
+#include "renderer/virgl/renderer_virgl.h"
+
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 30000
+
+struct fixture {
+	char *dir;
+	char *script;
+	struct renderer_virgl virgl;
+	GMainContext *context;
+	bool is_lost;
+};
+
+static struct fixture *current;
+
+static void contexts_lost(void *opaque, uint64_t capset_mask)
+{
+	struct fixture *fixture = opaque;
+
+	fixture->is_lost = true;
+}
+
+static const struct renderer_events events = {.contexts_lost = contexts_lost};
+
+static void set_up(struct fixture *fixture, gconstpointer data)
+{
+	g_autofree char *text = g_strdup_printf("#!/bin/sh\n%s\n", (const char *)data);
+
+	fixture->dir = g_dir_make_tmp("server-XXXXXX", NULL);
+	fixture->script = g_build_filename(fixture->dir, "server", NULL);
+	g_assert_true(g_file_set_contents(fixture->script, text, -1, NULL));
+	g_assert_cmpint(g_chmod(fixture->script, 0700), ==, 0);
+	fixture->context = g_main_context_new();
+	fixture->virgl = (struct renderer_virgl){
+		.base.events = &events,
+		.base.events_opaque = fixture,
+		.server =
+			{
+				.path = fixture->script,
+				.socket_fd = -1,
+				.pid_fd = -1,
+				.output = LOG_PIPE_NONE,
+			},
+	};
+	current = fixture;
+}
+
+static void tear_down(struct fixture *fixture, gconstpointer data)
+{
+	g_main_context_unref(fixture->context);
+	g_assert_cmpint(g_remove(fixture->script), ==, 0);
+	g_assert_cmpint(g_rmdir(fixture->dir), ==, 0);
+	g_free(fixture->script);
+	g_free(fixture->dir);
+	/* No process is left. */
+	g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, -1);
+}
+
+static void start(struct fixture *fixture)
+{
+	char *reason = NULL;
+
+	g_assert_cmpint(renderer_virgl_server_start(&fixture->virgl, &reason), ==, 0);
+	renderer_virgl_server_watch(&fixture->virgl, fixture->context);
+}
+
+/* In a process whose standard error is looked at: until the script has ended. */
+static void run_to_end(void)
+{
+	start(current);
+	while (!current->is_lost)
+		g_main_context_iteration(current->context, TRUE);
+	renderer_virgl_server_stop(&current->virgl);
+}
+
+static void run_and_stop(void)
+{
+	start(current);
+	renderer_virgl_server_stop(&current->virgl);
+}
+
+/* Runs a function in a process of its own. Return: its lines of the log. */
+static char **collect(void (*run)(void))
+{
+	GString *text = g_string_new(NULL);
+	struct child child = {0};
+	char chunk[4096];
+	int fds[2], status = 0;
+	char **lines;
+	ssize_t len;
+
+	g_assert_cmpint(pipe(fds), ==, 0);
+	if (child_fork(&child) == 0) {
+		dup2(fds[1], STDERR_FILENO);
+		close(fds[0]);
+		close(fds[1]);
+		log_init(G_LOG_LEVEL_WARNING);
+		run();
+		_exit(0);
+	}
+	close(fds[1]);
+	while ((len = read(fds[0], chunk, sizeof(chunk))) > 0)
+		g_string_append_len(text, chunk, len);
+	close(fds[0]);
+	g_assert_cmpint(child_wait(&child, PATIENCE_MS, &status), ==, 0);
+	g_assert_cmpint(status, ==, 0);
+	g_test_message("%s", text->str);
+	lines = g_strsplit(g_strchomp(text->str), "\n", -1);
+	g_string_free(text, TRUE);
+	return lines;
+}
+
+#define LINE "vhost-device-gpu: warning: "
+
+static void test_output(struct fixture *fixture, gconstpointer data)
+{
+	g_auto(GStrv) lines = collect(run_to_end);
+
+	g_assert_cmpuint(g_strv_length(lines), ==, 3);
+	g_assert_cmpstr(lines[0], ==, LINE "render server: to stdout");
+	g_assert_cmpstr(lines[1], ==, LINE "render server: to \\x1b[31mstderr");
+	g_assert_nonnull(strstr(lines[2], "ended with status 3"));
+}
+
+/* More than the pipe holds; 2,000 lines, of which the limit lets through a few. */
+static void test_flood(struct fixture *fixture, gconstpointer data)
+{
+	g_auto(GStrv) lines = collect(run_to_end);
+
+	g_assert_cmpuint(g_strv_length(lines), ==, LOG_PEER_BURST + 1);
+	g_assert_nonnull(strstr(lines[LOG_PEER_BURST], "ended with status 0"));
+}
+
+/* It does not look at its socket, and has a child that does not either. */
+static void test_stubborn(struct fixture *fixture, gconstpointer data)
+{
+	g_auto(GStrv) lines = collect(run_and_stop);
+
+	g_assert_cmpuint(g_strv_length(lines), <=, 1);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+#define ADD(name, script, function)                                                                \
+	g_test_add("/render-server/" name, struct fixture, script, set_up, function, tear_down)
+	ADD("output", "echo to stdout; printf 'to \\033[31mstderr' >&2; exit 3", test_output);
+	ADD("flood", "i=0; while [ $i -lt 2000 ]; do echo a line of some length, number $i; "
+		     "i=$((i + 1)); done 2>/dev/null; exit 0",
+		test_flood);
+	ADD("stubborn", "sleep 1000 & sleep 1000", test_stubborn);
+	return g_test_run();
+}
