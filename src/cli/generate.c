@@ -33,8 +33,8 @@ static void print_man_name(const struct option_row *row)
 
 static void print_man_options(void)
 {
-	for (int id = 0; id < OPTION_COUNT; id++) {
-		const struct option_row *row = &option_table[id];
+	for (int i = 0; i < option_rows_get()->count; i++) {
+		const struct option_row *row = &option_rows_get()->row[i];
 
 		if (row->group)
 			printf(".SS %s\n", row->group);
@@ -106,8 +106,8 @@ static void print_bash_pattern(enum option_value value)
 {
 	const char *separator = "\t";
 
-	for (int id = 0; id < OPTION_COUNT; id++) {
-		const struct option_row *row = &option_table[id];
+	for (int i = 0; i < option_rows_get()->count; i++) {
+		const struct option_row *row = &option_rows_get()->row[i];
 
 		if (row->value != value)
 			continue;
@@ -156,8 +156,8 @@ static int print_bash(void)
 	       "_vhost_device_gpu()\n{\n"
 	       "\tlocal word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
 	       "\tlocal options=\"");
-	for (int id = 0; id < OPTION_COUNT; id++)
-		printf("%s--%s", id == 0 ? "" : " ", option_table[id].name);
+	for (int i = 0; i < option_rows_get()->count; i++)
+		printf("%s--%s", i == 0 ? "" : " ", option_rows_get()->row[i].name);
 	printf("\"\n\n"
 	       "\t# --option=value is three words here.\n"
 	       "\tif [[ $word == = ]]; then\n"

@@ -6,9 +6,11 @@
  */
 #include "cli/option_table.h"
 
+#include "renderer/renderers.h"
+
 const char *const option_levels[] = {"error", "warning", "info", "debug", NULL};
 
-const struct option_row option_table[OPTION_COUNT] = {
+static const struct option_row table[OPTION_COUNT] = {
 	[OPTION_SOCKET_PATH] =
 		{
 			.name = "socket-path",
@@ -98,45 +100,6 @@ const struct option_row option_table[OPTION_COUNT] = {
 			.metavar = "PATH",
 			.help = "the same as --gpu-device",
 			.man = "The same as \\fB\\-\\-gpu\\-device\\fR; libvirt passes it.",
-		},
-	[OPTION_USE_EGL] =
-		{
-			.name = "use-egl",
-			.value = OPTION_VALUE_BOOL,
-			.metavar = "BOOL",
-			.initial = "true",
-			.help = "let virglrenderer use EGL",
-			.man = "Let virglrenderer create its OpenGL contexts with EGL.",
-		},
-	[OPTION_USE_GLX] =
-		{
-			.name = "use-glx",
-			.value = OPTION_VALUE_BOOL,
-			.metavar = "BOOL",
-			.initial = "false",
-			.help = "let virglrenderer use GLX",
-			.man = "Let virglrenderer create its OpenGL contexts with GLX, which "
-			       "needs an X server.",
-		},
-	[OPTION_USE_GLES] =
-		{
-			.name = "use-gles",
-			.value = OPTION_VALUE_BOOL,
-			.metavar = "BOOL",
-			.initial = "true",
-			.help = "allow OpenGL ES contexts on the host",
-			.man = "Allow virglrenderer to work on OpenGL ES where the host has no "
-			       "desktop OpenGL.",
-		},
-	[OPTION_USE_SURFACELESS] =
-		{
-			.name = "use-surfaceless",
-			.value = OPTION_VALUE_BOOL,
-			.metavar = "BOOL",
-			.initial = "true",
-			.help = "use EGL without a window system",
-			.man = "Let EGL work without a window system, as hosts without a screen "
-			       "need it.",
 		},
 	[OPTION_HEADLESS] =
 		{
@@ -248,3 +211,52 @@ const struct option_row option_table[OPTION_COUNT] = {
 			.man = "Print the version and exit.",
 		},
 };
+
+static struct option_row row_of(const struct renderer_option *option)
+{
+	return (struct option_row){
+		.name = option->name,
+		.value = OPTION_VALUE_BOOL,
+		.metavar = "BOOL",
+		.initial = option->initial,
+		.help = option->help,
+		.man = option->man,
+		.renderer_option = option,
+	};
+}
+
+static bool is_listed(
+	const struct option_row *rows, int count, const struct renderer_option *option)
+{
+	for (int i = 0; i < count; i++)
+		if (rows[i].renderer_option == option)
+			return true;
+	return false;
+}
+
+/* Appends the options of all modes, each once. Return: how many rows there are then. */
+static int add_renderers(struct option_row *rows, int count)
+{
+	for (const struct renderer_type *type = renderer_types; type->name; type++)
+		for (const struct renderer_option *const *option = type->options;
+			option && *option && count < OPTION_MAX_COUNT; option++)
+			if (!is_listed(rows, count, *option))
+				rows[count++] = row_of(*option);
+	return count;
+}
+
+const struct option_rows *option_rows_get(void)
+{
+	static struct option_rows rows;
+
+	if (rows.count > 0)
+		return &rows;
+	/* The modes' options stand where drawing is spoken of. */
+	for (int id = 0; id < OPTION_COUNT; id++) {
+		rows.row[rows.count] = table[id];
+		rows.row[rows.count++].id = (enum option_id)id;
+		if (id == OPTION_RENDER_NODE)
+			rows.count = add_renderers(rows.row, rows.count);
+	}
+	return &rows;
+}

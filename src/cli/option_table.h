@@ -2,9 +2,11 @@
 /* Copyright The vhost-device-gpu authors */
 #pragma once
 
+#include "gpu/renderer.h"
+
 #include <stddef.h>
 
-/** enum option_id - One for each option; the row's place in the table */
+/** enum option_id - One for each option that is not a mode's own */
 enum option_id {
 	OPTION_SOCKET_PATH,
 	OPTION_FD,
@@ -15,10 +17,6 @@ enum option_id {
 	OPTION_CAPSET,
 	OPTION_GPU_DEVICE,
 	OPTION_RENDER_NODE,
-	OPTION_USE_EGL,
-	OPTION_USE_GLX,
-	OPTION_USE_GLES,
-	OPTION_USE_SURFACELESS,
 	OPTION_HEADLESS,
 	OPTION_OUTPUTS,
 	OPTION_CONTROL,
@@ -52,6 +50,8 @@ enum option_value {
  * @group: heading, in the first row of a group only
  * @help: a few words, for --help
  * @man: whole sentences in man(7) markup, for the man page
+ * @id: which one it is, unless it is a mode's
+ * @renderer_option: the mode's, or NULL
  */
 struct option_row {
 	const char *name;
@@ -62,10 +62,21 @@ struct option_row {
 	const char *group;
 	const char *help;
 	const char *man;
+	enum option_id id;
+	const struct renderer_option *renderer_option;
 };
 
-/** option_table - Rows in the order of enum option_id, which is also that of --help */
-extern const struct option_row option_table[OPTION_COUNT];
+/** Room for all rows. */
+#define OPTION_MAX_COUNT (OPTION_COUNT + RENDERER_MAX_OPTIONS)
+
+/** struct option_rows - All options, the modes' among them, in the order of --help */
+struct option_rows {
+	struct option_row row[OPTION_MAX_COUNT];
+	int count;
+};
+
+/** option_rows_get() - The one table of options. Main thread only. */
+const struct option_rows *option_rows_get(void);
 
 /** option_levels - Values of --log-level, ended by NULL, least talkative first */
 extern const char *const option_levels[];

@@ -9,6 +9,7 @@
 
 #include "cli/option_table.h"
 #include "cli/values.h"
+#include "renderer/options.h"
 #include "renderer/renderers.h"
 
 #include <errno.h>
@@ -26,7 +27,7 @@
 /* What is known while the command line is read. */
 struct parser {
 	struct options options;
-	bool given[OPTION_COUNT];
+	bool given[OPTION_MAX_COUNT]; /* by row */
 	const char *mode;
 	const char *capsets;
 	char *message;
@@ -78,33 +79,34 @@ static const struct renderer_type *find_mode_of_capset(const char *capset)
 
 /* Single options */
 
-static int set_bool(struct parser *parser, enum option_id id, const char *value, bool *ret_value)
+static int set_bool(
+	struct parser *parser, const struct option_row *row, const char *value, bool *ret_value)
 {
 	if (!value) {
 		*ret_value = true;
 		return 0;
 	}
 	if (value_parse_bool(value, ret_value) < 0)
-		return fail(
-			parser, "--%s takes true or false, not '%s'", option_table[id].name, value);
+		return fail(parser, "--%s takes true or false, not '%s'", row->name, value);
 	return 0;
 }
 
-static int set_number(struct parser *parser, enum option_id id, const char *value, uint64_t min,
-	uint64_t max, uint64_t *ret_value)
+static int set_number(struct parser *parser, const struct option_row *row, const char *value,
+	uint64_t min, uint64_t max, uint64_t *ret_value)
 {
 	if (value_parse_number(value, min, max, ret_value) < 0)
 		return fail(parser,
 			"--%s takes a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
 			", not '%s'",
-			option_table[id].name, min, max, value);
+			row->name, min, max, value);
 	return 0;
 }
 
-static int set_path(struct parser *parser, enum option_id id, const char *value, char **path)
+static int set_path(
+	struct parser *parser, const struct option_row *row, const char *value, char **path)
 {
 	if (value[0] == '\0')
-		return fail(parser, "--%s takes a path, not an empty word", option_table[id].name);
+		return fail(parser, "--%s takes a path, not an empty word", row->name);
 	g_free(*path);
 	*path = g_strdup(value);
 	return 0;
@@ -169,40 +171,53 @@ static int set_level(struct parser *parser, const char *value)
 	return 0;
 }
 
-static int set_max_sessions(struct parser *parser, const char *value)
+static int set_max_sessions(struct parser *parser, const struct option_row *row, const char *value)
 {
 	uint64_t number;
-	int err = set_number(parser, OPTION_MAX_SESSIONS, value, 1, MAX_MAX_SESSIONS, &number);
+	int err = set_number(parser, row, value, 1, MAX_MAX_SESSIONS, &number);
 
 	if (err == 0)
 		parser->options.max_sessions = (unsigned int)number;
 	return err;
 }
 
-static int set_fd(struct parser *parser, const char *value)
+static int set_fd(struct parser *parser, const struct option_row *row, const char *value)
 {
 	uint64_t number;
-	int err = set_number(parser, OPTION_FD, value, 0, INT_MAX, &number);
+	int err = set_number(parser, row, value, 0, INT_MAX, &number);
 
 	if (err == 0)
 		parser->options.fd = (int)number;
 	return err;
 }
 
-static int set_option(struct parser *parser, enum option_id id, const char *value)
+static int set_renderer_option(
+	struct parser *parser, const struct option_row *row, const char *value)
+{
+	bool is_on;
+	int ret = set_bool(parser, row, value, &is_on);
+
+	if (ret == 0)
+		renderer_option_set(&parser->options.renderer, row->renderer_option, is_on);
+	return ret;
+}
+
+static int set_option(struct parser *parser, const struct option_row *row, const char *value)
 {
 	struct options *options = &parser->options;
 
-	switch (id) {
+	if (row->renderer_option)
+		return set_renderer_option(parser, row, value);
+	switch (row->id) {
 	case OPTION_SOCKET_PATH:
-		return set_path(parser, id, value, &options->socket_path);
+		return set_path(parser, row, value, &options->socket_path);
 	case OPTION_FD:
-		return set_fd(parser, value);
+		return set_fd(parser, row, value);
 	case OPTION_ONCE:
 		options->once = true;
 		return 0;
 	case OPTION_MAX_SESSIONS:
-		return set_max_sessions(parser, value);
+		return set_max_sessions(parser, row, value);
 	case OPTION_GPU_MODE:
 		parser->mode = value;
 		return 0;
@@ -211,15 +226,7 @@ static int set_option(struct parser *parser, enum option_id id, const char *valu
 		return 0;
 	case OPTION_GPU_DEVICE:
 	case OPTION_RENDER_NODE:
-		return set_path(parser, id, value, &options->render_node);
-	case OPTION_USE_EGL:
-		return set_bool(parser, id, value, &options->renderer.use_egl);
-	case OPTION_USE_GLX:
-		return set_bool(parser, id, value, &options->renderer.use_glx);
-	case OPTION_USE_GLES:
-		return set_bool(parser, id, value, &options->renderer.use_gles);
-	case OPTION_USE_SURFACELESS:
-		return set_bool(parser, id, value, &options->renderer.use_surfaceless);
+		return set_path(parser, row, value, &options->render_node);
 	case OPTION_HEADLESS:
 		options->headless = true;
 		return 0;
@@ -228,7 +235,7 @@ static int set_option(struct parser *parser, enum option_id id, const char *valu
 	case OPTION_CONTROL:
 		return set_control(parser, value);
 	case OPTION_USE_DMABUF:
-		return set_bool(parser, id, value, &options->use_dmabuf);
+		return set_bool(parser, row, value, &options->use_dmabuf);
 	case OPTION_HOSTMEM:
 		return set_hostmem(parser, value);
 	case OPTION_MAX_HOSTMEM:
@@ -253,12 +260,24 @@ static int set_option(struct parser *parser, enum option_id id, const char *valu
 
 static void set_defaults(struct parser *parser)
 {
-	for (int id = 0; id < OPTION_COUNT; id++) {
-		const char *initial = option_table[id].initial;
+	const struct option_rows *rows = option_rows_get();
 
-		if (initial && set_option(parser, (enum option_id)id, initial) < 0)
+	for (int i = 0; i < rows->count; i++) {
+		const struct option_row *row = &rows->row[i];
+
+		if (row->initial && set_option(parser, row, row->initial) < 0)
 			g_assert_not_reached();
 	}
+}
+
+static bool is_given(const struct parser *parser, enum option_id id)
+{
+	const struct option_rows *rows = option_rows_get();
+
+	for (int i = 0; i < rows->count; i++)
+		if (rows->row[i].id == id && !rows->row[i].renderer_option)
+			return parser->given[i];
+	return false;
 }
 
 /* Reading the words */
@@ -273,15 +292,17 @@ static int argument_kind(enum option_value value)
 /* Writes the table in getopt_long()'s terms. */
 static void make_getopt_table(struct option *longs, char *shorts)
 {
+	const struct option_rows *rows = option_rows_get();
+
 	/* The colon: a missing value is told apart from an unknown option. */
 	*shorts++ = ':';
-	for (int id = 0; id < OPTION_COUNT; id++) {
-		const struct option_row *row = &option_table[id];
+	for (int i = 0; i < rows->count; i++) {
+		const struct option_row *row = &rows->row[i];
 
-		longs[id] = (struct option){
+		longs[i] = (struct option){
 			.name = row->name,
 			.has_arg = argument_kind(row->value),
-			.val = ROW_BASE + id,
+			.val = ROW_BASE + i,
 		};
 		if (!row->short_name)
 			continue;
@@ -289,30 +310,34 @@ static void make_getopt_table(struct option *longs, char *shorts)
 		if (row->value != OPTION_VALUE_NONE)
 			*shorts++ = ':';
 	}
-	longs[OPTION_COUNT] = (struct option){0};
+	longs[rows->count] = (struct option){0};
 	*shorts = '\0';
 }
 
+/* @value: of getopt_long(). Return: an index of the rows, or -1. */
 static int find_row(int value)
 {
+	const struct option_rows *rows = option_rows_get();
+
 	if (value >= ROW_BASE)
 		return value - ROW_BASE;
-	for (int id = 0; id < OPTION_COUNT; id++)
-		if (option_table[id].short_name == value)
-			return id;
+	for (int i = 0; i < rows->count; i++)
+		if (rows->row[i].short_name == value)
+			return i;
 	return -1;
 }
 
 /* getopt_long() returned '?' or ':'. */
 static int fail_at_word(struct parser *parser, int value, char **argv)
 {
-	int id = optopt != 0 ? find_row(optopt) : -1;
+	const int index = optopt != 0 ? find_row(optopt) : -1;
+	const struct option_row *row = index >= 0 ? &option_rows_get()->row[index] : NULL;
 
-	if (value == ':' && id >= 0)
-		return fail(parser, "--%s needs a value: --%s %s", option_table[id].name,
-			option_table[id].name, option_table[id].metavar);
-	if (id >= 0)
-		return fail(parser, "--%s takes no value", option_table[id].name);
+	if (value == ':' && row)
+		return fail(
+			parser, "--%s needs a value: --%s %s", row->name, row->name, row->metavar);
+	if (row)
+		return fail(parser, "--%s takes no value", row->name);
 	if (optopt != 0)
 		return fail(parser, "unknown option '-%c'; --help lists the options", optopt);
 	return fail(parser, "unknown or ambiguous option '%s'; --help lists the options",
@@ -331,29 +356,30 @@ static const char *take_bool_word(int argc, char **argv)
 
 static int parse_words(struct parser *parser, int argc, char **argv)
 {
-	struct option longs[OPTION_COUNT + 1];
-	char shorts[2 * OPTION_COUNT + 2];
+	struct option longs[OPTION_MAX_COUNT + 1];
+	char shorts[2 * OPTION_MAX_COUNT + 2];
 	int value;
 
 	make_getopt_table(longs, shorts);
 	opterr = 0;
 	optind = 0; /* glibc: start anew */
 	while ((value = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		int id;
-		int err;
+		const struct option_row *row;
+		int index, ret;
 
 		if (value == '?' || value == ':')
 			return fail_at_word(parser, value, argv);
-		id = find_row(value);
-		if (!optarg && option_table[id].value == OPTION_VALUE_BOOL)
+		index = find_row(value);
+		row = &option_rows_get()->row[index];
+		if (!optarg && row->value == OPTION_VALUE_BOOL)
 			optarg = (char *)take_bool_word(argc, argv);
-		if (parser->given[id])
-			return fail(parser, "--%s was given twice", option_table[id].name);
-		parser->given[id] = true;
-		err = set_option(parser, (enum option_id)id, optarg);
-		if (err < 0 || parser->options.action == OPTIONS_HELP ||
+		if (parser->given[index])
+			return fail(parser, "--%s was given twice", row->name);
+		parser->given[index] = true;
+		ret = set_option(parser, row, optarg);
+		if (ret < 0 || parser->options.action == OPTIONS_HELP ||
 			parser->options.action == OPTIONS_VERSION)
-			return err;
+			return ret;
 	}
 	if (optind < argc)
 		return fail(parser, "unexpected word '%s'; --help lists the options", argv[optind]);
@@ -368,11 +394,6 @@ static int check_built(struct parser *parser, const struct renderer_type *type)
 
 	if (type->create)
 		return 0;
-	if (type->is_planned)
-		return fail(parser,
-			"mode '%s' is not in this version yet (it will need %s, and "
-			"-D%s=enabled at the build); --help lists the modes that are",
-			type->name, package, type->meson_option);
 	return fail(parser, "this build has no mode '%s': %s%s%sbuild with -D%s=enabled (meson)",
 		type->name, package ? "install " : "", package ? package : "",
 		package ? " with its development files and " : "", type->meson_option);
@@ -382,7 +403,7 @@ static int finish_mode(struct parser *parser)
 {
 	g_autofree char *known = list_modes();
 
-	if (parser->given[OPTION_VIRGL]) {
+	if (is_given(parser, OPTION_VIRGL)) {
 		if (parser->mode && strcmp(parser->mode, "virglrenderer") != 0)
 			return fail(parser,
 				"--virgl means --gpu-mode virglrenderer, but mode %s was given",
@@ -440,13 +461,11 @@ static int finish_capsets(struct parser *parser)
 
 static int finish_connection(struct parser *parser)
 {
-	const bool *given = parser->given;
-
 	if (parser->options.action != OPTIONS_SERVE)
 		return 0;
-	if (given[OPTION_SOCKET_PATH] && given[OPTION_FD])
+	if (is_given(parser, OPTION_SOCKET_PATH) && is_given(parser, OPTION_FD))
 		return fail(parser, "give --socket-path or --fd, not both");
-	if (!given[OPTION_SOCKET_PATH] && !given[OPTION_FD])
+	if (!is_given(parser, OPTION_SOCKET_PATH) && !is_given(parser, OPTION_FD))
 		return fail(parser, "say where to listen: --socket-path PATH");
 	return 0;
 }
@@ -457,7 +476,7 @@ static int finish(struct parser *parser)
 
 	if (parser->options.action == OPTIONS_HELP || parser->options.action == OPTIONS_VERSION)
 		return 0;
-	if (parser->given[OPTION_GPU_DEVICE] && parser->given[OPTION_RENDER_NODE])
+	if (is_given(parser, OPTION_GPU_DEVICE) && is_given(parser, OPTION_RENDER_NODE))
 		return fail(parser, "--gpu-device and --render-node are the same; give one");
 	parser->options.renderer.render_node = parser->options.render_node;
 	err = finish_mode(parser);

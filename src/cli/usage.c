@@ -55,12 +55,14 @@ static void print_modes(void)
 
 void options_print_help(void)
 {
+	const struct option_rows *rows = option_rows_get();
+
 	printf("Usage: vhost-device-gpu --socket-path PATH [OPTION...]\n"
 	       "       vhost-device-gpu --fd N [OPTION...]\n"
 	       "\n"
 	       "A virtio-gpu device for virtual machines: a vhost-user back-end.\n");
-	for (int id = 0; id < OPTION_COUNT; id++)
-		print_option(&option_table[id]);
+	for (int i = 0; i < rows->count; i++)
+		print_option(&rows->row[i]);
 	print_modes();
 	printf("\nDefaults are in square brackets. BOOL is true or false, or left out for true.\n"
 	       "The manual page vhost-device-gpu(1) has examples.\n");

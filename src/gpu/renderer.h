@@ -177,7 +177,10 @@ struct renderer_events {
 
 /** struct renderer_ops - The hooks; see the top of the file for threads and errors */
 struct renderer_ops {
-	/** Free everything. All contexts and resources were destroyed before. */
+	/**
+	 * Free everything. All contexts and resources were destroyed before. When it returns no
+	 * event comes any more, whatever a thread of the renderer's still does.
+	 */
 	void (*destroy)(struct renderer *renderer);
 
 	/** Write at most @len (the capset's max_size) bytes of a capset this renderer listed. */
@@ -191,7 +194,10 @@ struct renderer_ops {
 	int (*ctx_create)(
 		struct renderer *renderer, uint32_t ctx_id, uint32_t capset_id, const char *name);
 
-	/** Resources attached to the context stay. Pending fences of it signal or never do. */
+	/**
+	 * Resources attached to the context stay, and are not detached before. Pending fences of it
+	 * signal or never do.
+	 */
 	void (*ctx_destroy)(struct renderer *renderer, uint32_t ctx_id);
 
 	int (*ctx_attach_resource)(
@@ -202,10 +208,13 @@ struct renderer_ops {
 	/** Make the host's side of a resource, of the kind that @resource->kind says. */
 	int (*resource_create)(struct renderer *renderer, struct gpu_resource *resource);
 
-	/** The backing was detached before, contexts were not. */
+	/** Its backing, and all contexts that had it, were detached before. */
 	void (*resource_destroy)(struct renderer *renderer, struct gpu_resource *resource);
 
-	/** @resource->iov was just set; for blobs it is set before resource_create(). */
+	/**
+	 * @resource->iov was just set. For blobs it is set before resource_create(), which is not
+	 * followed by this; but detach and attach are when the guest's memory table changes.
+	 */
 	int (*attach_backing)(struct renderer *renderer, struct gpu_resource *resource);
 
 	/** Forget @resource->iov; it is freed when this returns. */
@@ -279,16 +288,39 @@ struct renderer {
 };
 
 /**
+ * struct renderer_option - A command line option that a mode has
+ * @name: without the two dashes; true or false follows
+ * @initial: "true" or "false"
+ * @help: a few words, for --help
+ * @man: whole sentences in man(7) markup, for the man page
+ *
+ * Modes that understand the same option share the row: it is known by its address.
+ */
+struct renderer_option {
+	const char *name;
+	const char *initial;
+	const char *help;
+	const char *man;
+};
+
+/** Most options that all modes have together. */
+#define RENDERER_MAX_OPTIONS 16
+
+/** struct renderer_setting - What the user said about an option; @option NULL: no more follow */
+struct renderer_setting {
+	const struct renderer_option *option;
+	bool is_on;
+};
+
+/**
  * struct renderer_options - What the user asked for
+ * @settings: options of the mode; those that are not there have their initial value
  * @capset_mask: bit (1 << VIRTIO_GPU_CAPSET_*) for each capset asked for; 0: all that start
  * @render_node: path such as /dev/dri/renderD128, or NULL: choose, or do without
  * @context: main context for the renderer's own sources
  */
 struct renderer_options {
-	bool use_egl;
-	bool use_glx;
-	bool use_gles;
-	bool use_surfaceless;
+	struct renderer_setting settings[RENDERER_MAX_OPTIONS + 1];
 	uint64_t capset_mask;
 	const char *render_node;
 	GMainContext *context;
@@ -305,10 +337,10 @@ struct renderer_capset_name {
  * struct renderer_type - A row of the table of renderers: one value of --gpu-mode
  * @name: the value
  * @summary: for --help
- * @meson_option: what switches it on in a build
+ * @meson_option: what switches it on in a build; NULL: it always is
  * @package: what a distribution calls the library it needs; NULL for none
- * @is_planned: no build of this version has it
  * @capsets: what it can have, ended by a NULL name; NULL for none
+ * @options: what it understands on the command line, ended by NULL; NULL for none
  * @create: NULL where it was not built
  *
  * @create returns 0 with the renderer, or a negative errno with *ret_message, one line that says,
@@ -320,8 +352,8 @@ struct renderer_type {
 	const char *summary;
 	const char *meson_option;
 	const char *package;
-	bool is_planned;
 	const struct renderer_capset_name *capsets;
+	const struct renderer_option *const *options;
 	int (*create)(const struct renderer_options *options, struct renderer **ret_renderer,
 		char **ret_message);
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "renderer/create.h"
+#include "renderer/options.h"
 
 #ifdef HAVE_VIRGL
 #define VIRGL_CREATE renderer_virgl_create
@@ -38,6 +39,14 @@ static const struct renderer_capset_name gfxstream_capsets[] = {
 	{0},
 };
 
+static const struct renderer_option *const virgl_options[] = {
+	&renderer_option_use_egl,
+	&renderer_option_use_glx,
+	&renderer_option_use_gles,
+	&renderer_option_use_surfaceless,
+	NULL,
+};
+
 const struct renderer_type renderer_types[] = {
 	{
 		.name = "virglrenderer",
@@ -45,6 +54,7 @@ const struct renderer_type renderer_types[] = {
 		.meson_option = "virgl",
 		.package = "virglrenderer",
 		.capsets = virgl_capsets,
+		.options = virgl_options,
 		.create = VIRGL_CREATE,
 	},
 	{
@@ -52,7 +62,6 @@ const struct renderer_type renderer_types[] = {
 		.summary = "Vulkan and OpenGL ES through Rutabaga",
 		.meson_option = "rutabaga",
 		.package = "rutabaga_gfx_ffi",
-		.is_planned = true,
 		.capsets = gfxstream_capsets,
 	},
 	{

@@ -7,6 +7,7 @@
 #include "cli/options.h"
 
 #include "cli/option_table.h"
+#include "renderer/options.h"
 #include "cli/values.h"
 #include "renderer/renderers.h"
 
@@ -55,10 +56,10 @@ static void test_defaults(void)
 	g_assert_cmpstr(options.socket_path, ==, "/run/gpu.sock");
 	g_assert_cmpint(options.fd, ==, -1);
 	g_assert_null(options.type);
-	g_assert_true(options.renderer.use_egl);
-	g_assert_false(options.renderer.use_glx);
-	g_assert_true(options.renderer.use_gles);
-	g_assert_true(options.renderer.use_surfaceless);
+	g_assert_true(renderer_option_is_on(&options.renderer, &renderer_option_use_egl));
+	g_assert_false(renderer_option_is_on(&options.renderer, &renderer_option_use_glx));
+	g_assert_true(renderer_option_is_on(&options.renderer, &renderer_option_use_gles));
+	g_assert_true(renderer_option_is_on(&options.renderer, &renderer_option_use_surfaceless));
 	g_assert_cmpuint(options.renderer.capset_mask, ==, 0);
 	g_assert_null(options.renderer.render_node);
 	g_assert_false(options.headless);
@@ -96,15 +97,15 @@ static void test_booleans(void)
 	struct options options = parse_good(
 		"x --use-egl=false --use-glx true --use-gles --use-surfaceless false -s a");
 
-	g_assert_false(options.renderer.use_egl);
-	g_assert_true(options.renderer.use_glx);
-	g_assert_true(options.renderer.use_gles);
-	g_assert_false(options.renderer.use_surfaceless);
+	g_assert_false(renderer_option_is_on(&options.renderer, &renderer_option_use_egl));
+	g_assert_true(renderer_option_is_on(&options.renderer, &renderer_option_use_glx));
+	g_assert_true(renderer_option_is_on(&options.renderer, &renderer_option_use_gles));
+	g_assert_false(renderer_option_is_on(&options.renderer, &renderer_option_use_surfaceless));
 	g_assert_cmpstr(options.socket_path, ==, "a");
 	options_finish(&options);
 
 	options = parse_good("x -s a --use-glx");
-	g_assert_true(options.renderer.use_glx);
+	g_assert_true(renderer_option_is_on(&options.renderer, &renderer_option_use_glx));
 	options_finish(&options);
 
 	check_bad("x -s a --use-egl=yes", "true or false");
@@ -261,17 +262,19 @@ static void test_capsets(void)
 
 static void test_table(void)
 {
-	for (int i = 0; i < OPTION_COUNT; i++) {
-		const struct option_row *row = &option_table[i];
+	const struct option_rows *rows = option_rows_get();
+
+	for (int i = 0; i < rows->count; i++) {
+		const struct option_row *row = &rows->row[i];
 
 		g_assert_nonnull(row->name);
 		g_assert_nonnull(row->help);
 		g_assert_nonnull(row->man);
 		g_assert_true((row->metavar != NULL) == (row->value != OPTION_VALUE_NONE));
 		for (int j = 0; j < i; j++) {
-			g_assert_cmpstr(row->name, !=, option_table[j].name);
+			g_assert_cmpstr(row->name, !=, rows->row[j].name);
 			if (row->short_name)
-				g_assert_cmpint(row->short_name, !=, option_table[j].short_name);
+				g_assert_cmpint(row->short_name, !=, rows->row[j].short_name);
 		}
 	}
 }

@@ -5,6 +5,7 @@
  * the guest's driver with a few hand-made Venus commands. Where virglrenderer, its server or a
  * Vulkan driver is missing, a test is skipped and says which.
  */
+#include "renderer/options.h"
 #include "renderer/renderers.h"
 
 #include <dlfcn.h>
@@ -79,9 +80,12 @@ static const struct renderer_events events = {
 static int create(uint64_t mask, struct renderer **ret_renderer, char **ret_message)
 {
 	const struct renderer_options options = {
-		.use_egl = mask != VENUS_MASK,
-		.use_gles = mask != VENUS_MASK,
-		.use_surfaceless = mask != VENUS_MASK,
+		.settings =
+			{
+				{&renderer_option_use_egl, mask != VENUS_MASK},
+				{&renderer_option_use_gles, mask != VENUS_MASK},
+				{&renderer_option_use_surfaceless, mask != VENUS_MASK},
+			},
 		.capset_mask = mask,
 	};
 

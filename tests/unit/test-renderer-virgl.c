@@ -5,6 +5,7 @@
  * out again in parts, a clear by a hand-made command stream, fences, and what a hostile guest
  * might ask for.
  */
+#include "renderer/options.h"
 #include "renderer/renderers.h"
 
 #include <errno.h>
@@ -82,9 +83,6 @@ static const struct renderer_events events = {.fence_signalled = record_fence};
 static int create(uint64_t capset_mask, struct renderer **ret_renderer, char **ret_message)
 {
 	const struct renderer_options options = {
-		.use_egl = true,
-		.use_gles = true,
-		.use_surfaceless = true,
 		.capset_mask = capset_mask,
 	};
 
@@ -205,9 +203,10 @@ static void test_refused(void)
 	g_autofree char *no_gl = NULL, *no_node = NULL, *not_drm = NULL;
 	const struct renderer_type *type = renderer_type_find("virglrenderer");
 
+	renderer_option_set(&options, &renderer_option_use_egl, false);
 	g_assert_cmpint(type->create(&options, &renderer, &no_gl), ==, -EINVAL);
 	g_assert_nonnull(strstr(no_gl, "EGL"));
-	options.use_egl = true;
+	renderer_option_set(&options, &renderer_option_use_egl, true);
 	options.render_node = "/nonexistent/renderD128";
 	g_assert_cmpint(type->create(&options, &renderer, &no_node), ==, -ENOENT);
 	g_assert_nonnull(strstr(no_node, options.render_node));

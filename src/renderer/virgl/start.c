@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "renderer/options.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -79,17 +80,17 @@ static size_t list_attempts(const struct renderer_options *options, struct attem
 	const struct attempt surfaceless = {
 		"EGL surfaceless", VIRGL_RENDERER_USE_EGL | VIRGL_RENDERER_USE_SURFACELESS};
 	const struct attempt glx = {"GLX", VIRGL_RENDERER_USE_GLX};
-	const bool egl = options->use_egl && has_egl();
+	const bool egl = renderer_option_is_on(options, &renderer_option_use_egl) && has_egl();
 	size_t count = 0;
 
 	/* Only GBM renders on the very node that was named; surfaceless takes the first GPU. */
 	if (egl && options->render_node)
 		attempts[count++] = gbm;
-	if (egl && options->use_surfaceless)
+	if (egl && renderer_option_is_on(options, &renderer_option_use_surfaceless))
 		attempts[count++] = surfaceless;
 	if (egl && !options->render_node)
 		attempts[count++] = gbm;
-	if (options->use_glx)
+	if (renderer_option_is_on(options, &renderer_option_use_glx))
 		attempts[count++] = glx;
 	return count;
 }
@@ -206,7 +207,9 @@ static int try_gl(struct renderer_virgl *virgl, const struct renderer_options *o
 	if (count == 0)
 		g_string_append(tried, "EGL (no driver installed)");
 	/* OpenGL gives a guest all of it, OpenGL ES only what it can stand for. */
-	for (int gles = 0; gles <= (options->use_gles ? 1 : 0); gles++) {
+	for (int gles = 0;
+		gles <= (renderer_option_is_on(options, &renderer_option_use_gles) ? 1 : 0);
+		gles++) {
 		for (size_t i = 0; i < count; i++) {
 			g_autofree char *name = g_strdup_printf(
 				"%s with %s", attempts[i].name, gles ? "OpenGL ES" : "OpenGL");
@@ -241,7 +244,8 @@ static int check_options(const struct renderer_options *options, char **ret_mess
 {
 	const bool has_gl = options->capset_mask == 0 || (options->capset_mask & gl_capsets);
 
-	if (!has_gl || options->use_egl || options->use_glx)
+	if (!has_gl || renderer_option_is_on(options, &renderer_option_use_egl) ||
+		renderer_option_is_on(options, &renderer_option_use_glx))
 		return 0;
 	*ret_message = g_strdup("neither EGL nor GLX may be used");
 	return -EINVAL;
