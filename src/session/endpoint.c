@@ -23,6 +23,9 @@
 
 #define BACKLOG 128
 
+/* Of the socket file, at most. */
+#define SOCKET_MODE 0600
+
 /* A stranger who holds the lock delays us by no more than this. */
 #define LOCK_TRIES    50
 #define LOCK_PAUSE_US 10000
@@ -116,14 +119,28 @@ static int remove_stale(const struct sockaddr_un *address, char **ret_message)
 	return 0;
 }
 
+/*
+ * Who can write to the socket can make us draw. So the file is for this user only from its first
+ * moment on, whatever the umask says; it may take more away. No other thread is there to notice.
+ */
+static int bind_private(int fd, const struct sockaddr_un *address)
+{
+	const mode_t before = umask(0777);
+	int ret;
+
+	umask(before | (0777 & ~SOCKET_MODE));
+	ret = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+	umask(before);
+	return ret;
+}
+
 static int bind_and_listen(
 	const struct sockaddr_un *address, struct endpoint *ret_endpoint, char **ret_message)
 {
 	autofd fd = open_socket();
 	struct stat st = {0};
 
-	if (fd < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
-		listen(fd, BACKLOG) < 0) {
+	if (fd < 0 || bind_private(fd, address) < 0 || listen(fd, BACKLOG) < 0) {
 		int error = errno;
 
 		*ret_message = explain_bind(address->sun_path, error);

@@ -19,6 +19,9 @@ struct endpoint {
 
 /**
  * endpoint_open() - Create the socket and listen; front-ends can connect when this returns
+ *
+ * The file's mode is 0600, less what the umask takes away. Not for processes with threads.
+ *
  * @path: where; a stale socket there is replaced, a live one is not
  * @ret_message: on failure one line that says what is wrong, g_free()
  *

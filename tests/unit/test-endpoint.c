@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -111,6 +112,26 @@ static void test_strangers_file_stays(struct fixture *fixture, gconstpointer dat
 	g_assert_cmpint(g_remove(moved), ==, 0);
 }
 
+/* With an umask that lets everybody in, and with one that keeps all out. */
+static void test_mode(struct fixture *fixture, gconstpointer data)
+{
+	static const mode_t umasks[][2] = {{0, 0600}, {022, 0600}, {0277, 0400}};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(umasks); i++) {
+		const mode_t before = umask(umasks[i][0]);
+		struct endpoint endpoint;
+		struct stat st;
+		char *message = NULL;
+
+		g_assert_cmpint(endpoint_open(fixture->path, &endpoint, &message), ==, 0);
+		g_assert_cmpint(stat(fixture->path, &st), ==, 0);
+		g_assert_cmpint(st.st_mode & 07777, ==, umasks[i][1]);
+		/* It is as it was. */
+		g_assert_cmpint(umask(before), ==, umasks[i][0]);
+		endpoint_remove(&endpoint);
+	}
+}
+
 static void test_bad_paths(struct fixture *fixture, gconstpointer data)
 {
 	g_autofree char *below_nothing = g_build_filename(fixture->dir, "none", "socket", NULL);
@@ -137,6 +158,7 @@ int main(int argc, char **argv)
 	ADD("stale", test_stale);
 	ADD("not-a-socket", test_not_a_socket);
 	ADD("strangers-file-stays", test_strangers_file_stays);
+	ADD("mode", test_mode);
 	ADD("bad-paths", test_bad_paths);
 	return g_test_run();
 }

@@ -151,15 +151,60 @@ static void test_stubborn(struct fixture *fixture, gconstpointer data)
 	g_assert_cmpuint(g_strv_length(lines), <=, 1);
 }
 
+/* Runs the script with a module wanted from @folder. Return: whether it got one from there. */
+static bool preloads_from(struct fixture *fixture, const char *folder)
+{
+	g_autofree char *wanted = g_build_filename(folder, "vdg-late-driver.so", NULL);
+	g_auto(GStrv) lines = NULL;
+	bool found = false;
+
+	g_setenv("VHOST_DEVICE_GPU_LIBDIR", folder, TRUE);
+	fixture->virgl.has_vulkan_gpu = true;
+	lines = collect(run_to_end);
+	for (char **line = lines; *line; line++)
+		found |= g_str_has_prefix(*line, LINE "render server: [") && strstr(*line, wanted);
+	g_unsetenv("VHOST_DEVICE_GPU_LIBDIR");
+	return found;
+}
+
+/* A file that stands for the module: the loader complains about it, and goes on. */
+static void test_module_folder(struct fixture *fixture, gconstpointer data)
+{
+	g_autofree char *folder = g_build_filename(fixture->dir, "modules", NULL);
+	g_autofree char *link = g_build_filename(fixture->dir, "link", NULL);
+	g_autofree char *module = g_build_filename(folder, "vdg-late-driver.so", NULL);
+
+	g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
+	g_assert_true(g_file_set_contents(module, "", -1, NULL));
+	g_assert_cmpint(symlink(folder, link), ==, 0);
+	g_assert_true(preloads_from(fixture, folder));
+	g_assert_false(preloads_from(fixture, link));
+	g_assert_cmpint(g_chmod(folder, 0777), ==, 0);
+	g_assert_false(preloads_from(fixture, folder));
+	g_assert_cmpint(g_chdir(fixture->dir), ==, 0);
+	g_assert_cmpint(g_chmod(folder, 0700), ==, 0);
+	g_assert_false(preloads_from(fixture, "modules"));
+	g_assert_cmpint(g_chdir("/"), ==, 0);
+	if (geteuid() == 0) {
+		g_assert_cmpint(chown(folder, 12345, 12345), ==, 0);
+		g_assert_false(preloads_from(fixture, folder));
+	}
+	g_assert_cmpint(g_remove(module), ==, 0);
+	g_assert_cmpint(g_remove(link), ==, 0);
+	g_assert_cmpint(g_rmdir(folder), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 #define ADD(name, script, function)                                                                \
 	g_test_add("/render-server/" name, struct fixture, script, set_up, function, tear_down)
 	ADD("output", "echo to stdout; printf 'to \\033[31mstderr' >&2; exit 3", test_output);
-	ADD("flood", "i=0; while [ $i -lt 2000 ]; do echo a line of some length, number $i; "
-		     "i=$((i + 1)); done 2>/dev/null; exit 0",
+	ADD("flood",
+		"i=0; while [ $i -lt 2000 ]; do echo a line of some length, number $i; "
+		"i=$((i + 1)); done 2>/dev/null; exit 0",
 		test_flood);
 	ADD("stubborn", "sleep 1000 & sleep 1000", test_stubborn);
+	ADD("module-folder", "echo \"[$LD_PRELOAD]\"; exit 0", test_module_folder);
 	return g_test_run();
 }

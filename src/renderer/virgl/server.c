@@ -15,8 +15,10 @@
 
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "util/child.h"
 #include "util/fd.h"
@@ -44,7 +46,7 @@ static const char *const server_directories[] = {
 
 int renderer_virgl_server_find(struct renderer_virgl *virgl, char **ret_reason)
 {
-	const char *path = getenv(PATH_VARIABLE);
+	const char *path = secure_getenv(PATH_VARIABLE);
 
 	if (path) {
 		if (!g_file_test(path, G_FILE_TEST_IS_EXECUTABLE)) {
@@ -68,19 +70,31 @@ int renderer_virgl_server_find(struct renderer_virgl *virgl, char **ret_reason)
 	return -ENOENT;
 }
 
-/* Where it was installed, or was built: beside the daemon in the build folder. */
+/*
+ * A module is code that the server runs, so that its folder must be nobody else's: owned by root or
+ * by us, and not writable for everybody.
+ */
+static bool is_trusted(const char *folder)
+{
+	struct stat st;
+
+	return g_path_is_absolute(folder) && lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) &&
+	       (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & S_IWOTH);
+}
+
+/* Where it was installed. The tests of a build that is not installed say where it was built. */
 static char *find_module(const char *name)
 {
-	g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
-	g_autofree char *folder = program ? g_path_get_dirname(program) : g_strdup(".");
-	g_autofree char *built = g_build_filename(folder, "renderer", "virgl", name, NULL);
-	const char *chosen = getenv(MODULE_VARIABLE);
+	const char *chosen = secure_getenv(MODULE_VARIABLE);
 
-	if (chosen)
-		return g_build_filename(chosen, name, NULL);
-	if (g_file_test(built, G_FILE_TEST_EXISTS))
-		return g_steal_pointer(&built);
-	return g_build_filename(RENDERER_VIRGL_LIBDIR, name, NULL);
+	if (chosen && !is_trusted(chosen)) {
+		log_warning("virglrenderer: " MODULE_VARIABLE
+			    " is ignored: '%s' is no absolute path "
+			    "of a folder that only root or this user can write to",
+			chosen);
+		chosen = NULL;
+	}
+	return g_build_filename(chosen ? chosen : RENDERER_VIRGL_LIBDIR, name, NULL);
 }
 
 /* Its environment is ours, and what it must have loaded to serve this host's Vulkan driver. */

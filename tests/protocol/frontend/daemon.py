@@ -51,6 +51,14 @@ def fd_count(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def build_environment(program):
+    """A program that is not installed is told where its modules are."""
+    modules = os.path.join(os.path.dirname(os.path.realpath(program)), "renderer", "virgl")
+    if not os.path.isdir(modules):
+        return None
+    return {"VHOST_DEVICE_GPU_LIBDIR": modules, **os.environ}
+
+
 class Daemon:
     """One running program. `peer` means QEMU's own back-end: one front-end and no modes."""
 
@@ -81,7 +89,8 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, pass_fds=fds,
-                                            preexec_fn=self.prepare)
+                                            preexec_fn=self.prepare,
+                                            env=build_environment(self.program))
 
     def _wait_socket(self):
         deadline = time.monotonic() + START_LIMIT

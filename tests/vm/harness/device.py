@@ -56,8 +56,16 @@ class Daemon:
     def command(self):
         return [self.program(), "-s", self.socket_path, "-g", self.mode, *self.extra_args]
 
+    def environment(self):
+        """A program that is not installed is told where its modules are."""
+        modules = self.program().resolve().parent / "renderer" / "virgl"
+        if not modules.is_dir():
+            return None
+        return {"VHOST_DEVICE_GPU_LIBDIR": str(modules), **os.environ}
+
     def start(self):
-        self.process = Process(self.name, self.command(), self.folder / "daemon.log")
+        self.process = Process(self.name, self.command(), self.folder / "daemon.log",
+                               env=self.environment())
         wait_until("daemon's socket", 20, self._listening)
 
     def _listening(self):
