@@ -2,14 +2,28 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * Pixels between a resource and memory: the guest's backing, or ours for the display. The library
- * compares boxes as int and byte counts as 32 bits; what would wrap there is refused here, all
- * else (levels, layers, strides of a format) it checks. virtio 1.3, section 5.7.6.8 and 5.7.6.9.
+ * compares boxes as int and byte counts as 32 bits; what would wrap there is refused here, and so is
+ * what it cannot read; all else (levels, layers, strides of a format) it checks. virtio 1.3, section 5.7.6.8 and 5.7.6.9.
  */
 #include "renderer/virgl/renderer_virgl.h"
 
+#include "renderer/virgl/formats.h"
 #include "util/checked.h"
+#include "util/iov.h"
 
-#define TARGET_BUFFER	    0
+enum {
+	TARGET_BUFFER = 0, /* the protocol's numbers, which are Gallium's */
+	TARGET_TEXTURE_3D = 3,
+	TARGET_CUBE = 4,
+	TARGET_CUBE_ARRAY = 8,
+};
+
+/* Pieces times lines that the library may look at: about 2 ns each. */
+#define MAX_STEPS (UINT64_C(1) << 20)
+
+/* Copied at a time on the way to the library. */
+#define MAX_BOUNCE_LEN (UINT64_C(64) << 20)
+
 #define FORMAT_R8_UNORM	    64
 #define BYTES_PER_PIXEL	    4  /* of what can be shown */
 #define MAX_BYTES_PER_PIXEL 16 /* of any format */
@@ -30,21 +44,49 @@ static bool is_box_empty(const struct virtio_gpu_box *box)
 	return box->w == 0 || box->h == 0 || box->d == 0;
 }
 
-/* Is the last byte that a transfer could touch below 2^32, so that the library's sums are right? */
-static bool is_transfer_sane(const struct gpu_transfer_3d *transfer)
+/* Lines of a level. */
+static uint64_t level_size(uint32_t size, uint32_t level)
+{
+	return level < 32 ? MAX(size >> level, 1) : 1;
+}
+
+/*
+ * How many bytes from the offset on a transfer may touch. The library takes the level's lines without
+ * gaps where a stride is 0, and as many of them as the level has where a layer's stride is; it sums in
+ * 32 bits. Of the format it is only known here that a pixel has MAX_BYTES_PER_PIXEL at most, so this
+ * is an upper bound. Return: false beyond 64 bits.
+ */
+static bool transfer_extent(const struct gpu_resource *resource,
+	const struct gpu_transfer_3d *transfer, uint64_t *ret_len)
 {
 	const struct virtio_gpu_box *box = &transfer->box;
+	uint64_t stride = transfer->stride;
+	uint64_t layer_stride = transfer->layer_stride;
 	uint64_t len = (uint64_t)box->w * MAX_BYTES_PER_PIXEL;
-	uint64_t lines_len = (uint64_t)transfer->stride * box->h;
-	uint64_t layers_len = (uint64_t)transfer->layer_stride * box->d;
+	uint64_t lines, layers;
+
+	if (stride == 0)
+		stride = level_size(resource->width, transfer->level) * MAX_BYTES_PER_PIXEL;
+	if (layer_stride == 0 &&
+		!checked_mul(stride, level_size(resource->height, transfer->level), &layer_stride))
+		return false;
+	return checked_mul(stride, (uint64_t)box->h - 1, &lines) &&
+	       checked_mul(layer_stride, (uint64_t)box->d - 1, &layers) &&
+	       checked_add(len, lines, &len) && checked_add(len, layers, ret_len);
+}
+
+/* Is the last byte that a transfer could touch below 2^32, so that the library's sums are right? */
+static bool is_transfer_sane(
+	const struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+{
+	const struct virtio_gpu_box *box = &transfer->box;
+	uint64_t end;
 
 	if (!is_axis_sane(box->x, box->w) || !is_axis_sane(box->y, box->h) ||
 		!is_axis_sane(box->z, box->d))
 		return false;
-	if (!checked_add(len, lines_len, &len) || !checked_add(len, layers_len, &len) ||
-		!checked_add(len, transfer->offset, &len))
-		return false;
-	return len <= UINT32_MAX;
+	return transfer_extent(resource, transfer, &end) &&
+	       checked_add(end, transfer->offset, &end) && end <= UINT32_MAX;
 }
 
 /* A guest's context is switched to by the library; going by context 0 would cost two switches. */
@@ -54,20 +96,131 @@ static void begin_transfer(uint32_t ctx_id)
 		virgl_renderer_force_ctx_0();
 }
 
+/* A part of a transfer that goes through memory of ours. */
+struct bounce {
+	void *memory;
+	struct iovec iov;
+};
+
+/*
+ * For each line the library looks for its place from the first piece on. Through one piece of ours the
+ * pieces are walked once; and what the library does not write of it when it reads, the guest had there
+ * before, and is nobody else's.
+ */
+static bool needs_bounce(const struct gpu_resource *resource, const struct virtio_gpu_box *box)
+{
+	return resource->iov_count > 1 &&
+	       (uint64_t)resource->iov_count * box->h * box->d > MAX_STEPS;
+}
+
+/* Copies what @transfer may touch. Return: 0; -EINVAL outside the backing; -ENOMEM. */
+static int bounce_init(struct bounce *bounce, const struct gpu_resource *resource,
+	const struct gpu_transfer_3d *transfer)
+{
+	struct iov_cursor cursor = iov_cursor_init(resource->iov, resource->iov_count);
+	uint64_t len;
+
+	if (transfer->offset >= resource->backing_len || !transfer_extent(resource, transfer, &len))
+		return -EINVAL;
+	len = MIN(len, resource->backing_len - transfer->offset);
+	if (len > MAX_BOUNCE_LEN)
+		return -ENOMEM;
+	bounce->memory = g_try_malloc(len);
+	if (!bounce->memory)
+		return -ENOMEM;
+	bounce->iov = (struct iovec){bounce->memory, len};
+	if (iov_cursor_read(&cursor, transfer->offset, bounce->memory, len) != len) {
+		g_free(bounce->memory);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+typedef int (*transfer_fn)(uint32_t ctx_id, struct gpu_resource *resource,
+	const struct gpu_transfer_3d *transfer, struct iovec *iov);
+
+static int write_part(uint32_t ctx_id, struct gpu_resource *resource,
+	const struct gpu_transfer_3d *transfer, struct iovec *iov)
+{
+	struct virtio_gpu_box box = transfer->box;
+
+	return renderer_virgl_errno(virgl_renderer_transfer_write_iov(resource->id, ctx_id,
+		(int)transfer->level, transfer->stride, transfer->layer_stride, box_of(&box),
+		iov ? 0 : transfer->offset, iov, iov ? 1 : 0));
+}
+
+static int read_part(uint32_t ctx_id, struct gpu_resource *resource,
+	const struct gpu_transfer_3d *transfer, struct iovec *iov)
+{
+	struct virtio_gpu_box box = transfer->box;
+
+	return renderer_virgl_errno(virgl_renderer_transfer_read_iov(resource->id, ctx_id,
+		transfer->level, transfer->stride, transfer->layer_stride, box_of(&box),
+		iov ? 0 : transfer->offset, iov, iov ? 1 : 0));
+}
+
+static int bounced(uint32_t ctx_id, struct gpu_resource *resource,
+	const struct gpu_transfer_3d *transfer, transfer_fn fn)
+{
+	struct bounce bounce;
+	int ret = bounce_init(&bounce, resource, transfer);
+
+	if (ret < 0)
+		return ret;
+	ret = fn(ctx_id, resource, transfer, &bounce.iov);
+	if (ret == 0 && fn == read_part)
+		iov_write(resource->iov, resource->iov_count, transfer->offset, bounce.memory,
+			bounce.iov.iov_len);
+	g_free(bounce.memory);
+	return ret;
+}
+
+/*
+ * In parts that fit into MAX_BOUNCE_LEN: layer by layer, and a layer by lines. Where that is not said
+ * (strides of 0, whose size the library alone knows) or not possible (the lines of compressed blocks),
+ * it is all or nothing.
+ */
+static int bounce_parts(uint32_t ctx_id, struct gpu_resource *resource,
+	const struct gpu_transfer_3d *transfer, transfer_fn fn)
+{
+	const bool by_layers = transfer->layer_stride > 0 || transfer->box.d == 1;
+	const bool by_lines = by_layers && transfer->stride > 0 &&
+			      !renderer_virgl_format_is_compressed(resource->format);
+	const uint64_t line_len = (uint64_t)transfer->box.w * MAX_BYTES_PER_PIXEL;
+	const uint64_t room = MAX_BOUNCE_LEN - MIN(line_len, MAX_BOUNCE_LEN);
+	const uint32_t lines =
+		by_lines ? (uint32_t)CLAMP(room / transfer->stride, 1, transfer->box.h)
+			 : transfer->box.h;
+	struct gpu_transfer_3d part = *transfer;
+	int ret = 0;
+
+	if (!by_layers)
+		return bounced(ctx_id, resource, transfer, fn);
+	part.box.d = 1;
+	for (uint32_t z = 0; ret == 0 && z < transfer->box.d; z++) {
+		part.box.z = transfer->box.z + z;
+		for (uint32_t y = 0; ret == 0 && y < transfer->box.h; y += lines) {
+			part.box.y = transfer->box.y + y;
+			part.box.h = MIN(lines, transfer->box.h - y);
+			part.offset = transfer->offset + (uint64_t)z * transfer->layer_stride +
+				      (uint64_t)y * transfer->stride;
+			ret = bounced(ctx_id, resource, &part, fn);
+		}
+	}
+	return ret;
+}
+
 int renderer_virgl_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
 	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
 {
-	struct virtio_gpu_box box = transfer->box;
-	int ret;
-
-	if (is_box_empty(&box))
+	if (is_box_empty(&transfer->box))
 		return 0;
-	if (!is_transfer_sane(transfer))
+	if (!is_transfer_sane(resource, transfer))
 		return -EINVAL;
 	begin_transfer(ctx_id);
-	ret = virgl_renderer_transfer_write_iov(resource->id, ctx_id, (int)transfer->level,
-		transfer->stride, transfer->layer_stride, box_of(&box), transfer->offset, NULL, 0);
-	return renderer_virgl_errno(ret);
+	if (needs_bounce(resource, &transfer->box))
+		return bounce_parts(ctx_id, resource, transfer, write_part);
+	return write_part(ctx_id, resource, transfer, NULL);
 }
 
 /*
@@ -84,6 +237,23 @@ static bool is_buffer_read_sane(
 }
 
 /*
+ * The library says that it has read what OpenGL cannot read back, and answers with memory that it
+ * never wrote: multisampled textures, and depth and stencil in 3D and cube textures.
+ */
+static bool is_readable(const struct gpu_resource *resource)
+{
+	const struct gpu_resource_3d *args = &resource->args_3d;
+
+	if (resource->kind != GPU_RESOURCE_3D)
+		return true;
+	if (args->nr_samples > 1)
+		return false;
+	return !renderer_virgl_format_is_depth(resource->format) ||
+	       (args->target != TARGET_TEXTURE_3D && args->target != TARGET_CUBE &&
+		       args->target != TARGET_CUBE_ARRAY);
+}
+
+/*
  * Of several layers the library reads the first one only, and gives the guest what its buffer held
  * before for the others. So each is read by itself. How far they are apart has to be said for that,
  * as Mesa does: only the library knows the size of a pixel.
@@ -91,25 +261,27 @@ static bool is_buffer_read_sane(
 int renderer_virgl_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
 	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
 {
-	struct virtio_gpu_box box = transfer->box;
-	const uint32_t layer_count = box.d;
-	uint64_t offset = transfer->offset;
+	const uint32_t layer_count = transfer->box.d;
+	struct gpu_transfer_3d layer = *transfer;
 	int ret = 0;
 
-	if (is_box_empty(&box))
+	if (is_box_empty(&transfer->box))
 		return 0;
-	if (!is_transfer_sane(transfer) || !is_buffer_read_sane(resource, &box) ||
+	if (!is_transfer_sane(resource, transfer) ||
+		!is_buffer_read_sane(resource, &transfer->box) || !is_readable(resource) ||
 		(layer_count > 1 && transfer->layer_stride == 0))
 		return -EINVAL;
 	begin_transfer(ctx_id);
-	box.d = 1;
+	layer.box.d = 1;
 	for (uint32_t i = 0; ret == 0 && i < layer_count; i++) {
-		box.z = transfer->box.z + i;
-		ret = virgl_renderer_transfer_read_iov(resource->id, ctx_id, transfer->level,
-			transfer->stride, transfer->layer_stride, box_of(&box), offset, NULL, 0);
-		offset += transfer->layer_stride;
+		layer.box.z = transfer->box.z + i;
+		if (needs_bounce(resource, &transfer->box))
+			ret = bounce_parts(ctx_id, resource, &layer, read_part);
+		else
+			ret = read_part(ctx_id, resource, &layer, NULL);
+		layer.offset += transfer->layer_stride;
 	}
-	return renderer_virgl_errno(ret);
+	return ret;
 }
 
 int renderer_virgl_transfer_to_host_2d(struct renderer *renderer, struct gpu_resource *resource,
@@ -118,6 +290,7 @@ int renderer_virgl_transfer_to_host_2d(struct renderer *renderer, struct gpu_res
 	struct gpu_transfer_3d transfer = {
 		.box = {.x = rect->x, .y = rect->y, .w = rect->width, .h = rect->height, .d = 1},
 		.offset = offset,
+		.stride = resource->width * BYTES_PER_PIXEL,
 	};
 	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
 
@@ -140,16 +313,15 @@ int renderer_virgl_write_rect(
 /*
  * The library gives the line that @rect calls the first one first, however the texture lies, so
  * that there is nothing to turn over here. It writes to the list that it is handed instead of the
- * backing, and the list ends with the last pixel: a format that has more bytes than we think is
- * refused, not overrun.
+ * backing, and the list ends with the last line: a format that has more bytes than a line has room for
+ * is refused, not overrun.
  */
 int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, void *dst, size_t stride)
 {
 	struct virtio_gpu_box box = {
 		.x = rect->x, .y = rect->y, .w = rect->width, .h = rect->height, .d = 1};
-	uint64_t len =
-		(uint64_t)stride * (rect->height - 1) + (uint64_t)rect->width * BYTES_PER_PIXEL;
+	const uint64_t len = (uint64_t)stride * rect->height;
 	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
 	struct iovec iov = {dst, len};
 	int ret;
@@ -158,6 +330,8 @@ int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *res
 		return virgl->plain->ops->read_rect(virgl->plain, resource, rect, dst, stride);
 	if (resource->kind == GPU_RESOURCE_BLOB)
 		return -ENOTSUP;
+	if (!is_readable(resource))
+		return -EINVAL;
 	if (len > UINT32_MAX || !is_axis_sane(rect->x, rect->width) ||
 		!is_axis_sane(rect->y, rect->height))
 		return -EINVAL;
