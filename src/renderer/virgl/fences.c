@@ -12,7 +12,7 @@
 #include "util/log.h"
 
 #define POLL_INTERVAL_MS 1
-#define FINISH_TRIES	 2000 /* of 1 ms each */
+#define FINISH_TRIES	 1000 /* of 1 ms each */
 
 struct pending_fence {
 	uint32_t serial;
@@ -172,15 +172,29 @@ static struct pending_fence *pop_fence(struct renderer_virgl *virgl, uint32_t se
 	return oldest;
 }
 
+void renderer_virgl_fences_close(struct renderer_virgl *virgl)
+{
+	g_mutex_lock(&virgl->event_lock);
+	virgl->is_closed = true;
+	g_mutex_unlock(&virgl->event_lock);
+}
+
+/* The receiver only enqueues, and calls nothing of ours. */
+static void tell_device(struct renderer_virgl *virgl, const struct renderer_fence *fence)
+{
+	g_mutex_lock(&virgl->event_lock);
+	if (!virgl->is_closed)
+		virgl->base.events->fence_signalled(virgl->base.events_opaque, fence);
+	g_mutex_unlock(&virgl->event_lock);
+}
+
 void renderer_virgl_write_fence(void *cookie, uint32_t serial)
 {
 	struct renderer_virgl *virgl = cookie;
-	struct renderer *base = &virgl->base;
 	struct pending_fence *pending;
 
-	/* Called upward without the lock: the device may hold one of its own around a hook. */
 	while ((pending = pop_fence(virgl, serial))) {
-		base->events->fence_signalled(base->events_opaque, &pending->fence);
+		tell_device(virgl, &pending->fence);
 		g_free(pending);
 	}
 }
@@ -196,5 +210,5 @@ void renderer_virgl_write_context_fence(
 		.seqno = seqno,
 	};
 
-	virgl->base.events->fence_signalled(virgl->base.events_opaque, &fence);
+	tell_device(virgl, &fence);
 }

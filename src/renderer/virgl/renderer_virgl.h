@@ -55,7 +55,9 @@ struct renderer_virgl_server {
  * @poll_source: polls the library: when its descriptor says so, or, without its fence thread, by
  *	the clock as long as fences are pending; NULL when it is not running
  * @has_fence_thread: the library waits for fences on a thread of its own
- * @fence_lock: guards the three below
+ * @event_lock: held while the device is told of a fence
+ * @is_closed: under @event_lock: the device is gone, and hears nothing any more
+ * @fence_lock: guards the two below
  * @pending: struct pending_fence, oldest first
  * @last_serial: given to the youngest fence
  */
@@ -76,6 +78,8 @@ struct renderer_virgl {
 	GMainContext *context;
 	GSource *poll_source;
 	bool has_fence_thread;
+	GMutex event_lock;
+	bool is_closed;
 	GMutex fence_lock;
 	GQueue pending;
 	uint32_t last_serial;
@@ -190,6 +194,13 @@ void renderer_virgl_fences_init(struct renderer_virgl *virgl, GMainContext *cont
  * still use everything, and nothing may be freed.
  */
 int renderer_virgl_fences_finish(struct renderer_virgl *virgl);
+
+/**
+ * renderer_virgl_fences_close() - Tell the device nothing any more
+ *
+ * When it returns no event is on its way, and none comes, whatever the library's threads still do.
+ */
+void renderer_virgl_fences_close(struct renderer_virgl *virgl);
 
 /** renderer_virgl_write_fence() - The library's callback, on its thread or on ours. */
 void renderer_virgl_write_fence(void *cookie, uint32_t serial);

@@ -142,6 +142,7 @@ static void free_all(struct renderer_virgl *virgl)
 	g_free(virgl->server.path);
 	fd_clear(&virgl->maps_fd);
 	fd_clear(&virgl->render_node_fd);
+	g_mutex_clear(&virgl->event_lock);
 	g_mutex_clear(&virgl->fence_lock);
 	g_free(virgl);
 	is_in_use = false;
@@ -153,7 +154,11 @@ static void destroy(struct renderer *renderer)
 
 	virgl_renderer_force_ctx_0();
 	if (renderer_virgl_fences_finish(virgl) < 0) {
-		/* Its thread still works; the process is about to end and takes it along. */
+		/*
+		 * Its thread still works, on what is not freed; the process is about to end and
+		 * takes it along. But it tells nobody any more.
+		 */
+		renderer_virgl_fences_close(virgl);
 		log_warning("virglrenderer: the GPU does not finish, left as it is");
 		return;
 	}
@@ -224,6 +229,7 @@ static struct renderer_virgl *allocate(void)
 	virgl->server.output = LOG_PIPE_NONE;
 	virgl->maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	virgl->contexts = g_hash_table_new(NULL, NULL);
+	g_mutex_init(&virgl->event_lock);
 	g_mutex_init(&virgl->fence_lock);
 	g_queue_init(&virgl->pending);
 	return virgl;
