@@ -163,6 +163,18 @@ static int act(const struct options *options)
 	return EXIT_FAILURE;
 }
 
+/*
+ * A driver's cache of shaders is in the user's home, is written on a guest's behalf, and is shared
+ * by all guests of that user. The names are of Mesa since 22.3 (and before), and NVIDIA's.
+ * Processes that are started inherit them.
+ */
+static void disable_shader_caches(void)
+{
+	g_setenv("MESA_SHADER_CACHE_DISABLE", "true", TRUE);
+	g_setenv("MESA_GLSL_CACHE_DISABLE", "true", TRUE);
+	g_setenv("__GL_SHADER_DISK_CACHE", "0", TRUE);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -170,6 +182,7 @@ int main(int argc, char **argv)
 	uint64_t fd_limit;
 	int status;
 
+	disable_shader_caches();
 	/* A peer that hangs up is an error of a write, also of those in libraries. */
 	signal(SIGPIPE, SIG_IGN);
 	if (options_parse(argc, argv, &options, &message) < 0) {

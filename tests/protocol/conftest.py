@@ -62,11 +62,12 @@ class Running:
         self.daemons, self.vms, self.users = [], [], []
         self.expect_running = True
 
-    def daemon(self, mode, *args, with_fd=False, prepare=None):
+    def daemon(self, mode, *args, with_fd=False, prepare=None, environment=None):
         where = self.directory / f"daemon{len(self.daemons)}"
         where.mkdir()
         try:
-            daemon = Daemon(self.program, where, mode, args, with_fd, self.peer, prepare)
+            daemon = Daemon(self.program, where, mode, args, with_fd, self.peer, prepare,
+                            environment)
         except NotBuilt as error:
             assert mode not in os.environ.get("VHOST_DEVICE_GPU_REQUIRE", "").split(","), error
             pytest.skip(f"mode {mode}: {str(error).splitlines()[-1]}")

@@ -22,8 +22,8 @@ LIMIT = 10.0
 @pytest.fixture
 def start(running):
     """A guest with a render target, of a session by itself (--fd) or of a daemon's."""
-    def start_guest(with_fd):
-        vm = running.vm(running.daemon("virglrenderer", with_fd=with_fd))
+    def start_guest(with_fd, environment=None):
+        vm = running.vm(running.daemon("virglrenderer", with_fd=with_fd, environment=environment))
         vm.daemon = running.daemons[-1]
         require(vm.gpu.ctx_create(CTX))
         vm.target = vm.gpu.new_id()
@@ -45,6 +45,18 @@ def test_draw_that_ends(start):
     require(vm.gpu.transfer_from_3d(CTX, vm.target, BOX))
     (address, length), = vm.entries
     assert vm.gpu.memory.read(address, length) == bytes((0, 255, 0, 255)) * SIZE * SIZE
+
+
+def test_no_shader_cache(start, tmp_path):
+    """What a guest's shaders leave in the user's home: nothing, so that no other guest finds it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    vm = start(False, {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")})
+    require(vm.gpu.submit_3d(CTX, virgl.draw_with(virgl.GREEN, SIZE, SIZE)))
+    require(vm.gpu.transfer_from_3d(CTX, vm.target, BOX))
+    vm.hang_up()
+    vm.daemon.wait_sessions()
+    assert list(home.iterdir()) == []
 
 
 def make_busy(vm):

@@ -63,14 +63,14 @@ class Daemon:
     """One running program. `peer` means QEMU's own back-end: one front-end and no modes."""
 
     def __init__(self, program, directory, mode=None, args=(), with_fd=False, peer=False,
-                 prepare=None):
+                 prepare=None, environment=None):
         """prepare is called in the new process before the program starts: limits, umask."""
         self.program, self.peer, self.mode = os.fspath(program), peer, mode
         self.socket_path = os.path.join(directory, "gpu.sock")
         self.log_path = os.path.join(directory, "stderr.log")
         self.session_socket = None
         self.may_crash = False
-        self.prepare = prepare
+        self.prepare, self.environment = prepare, environment or {}
         self.process = None
         command = [self.program]
         if mode and not peer:
@@ -90,7 +90,8 @@ class Daemon:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, pass_fds=fds,
                                             preexec_fn=self.prepare,
-                                            env=build_environment(self.program))
+                                            env={**(build_environment(self.program)
+                                                    or os.environ), **self.environment})
 
     def _wait_socket(self):
         deadline = time.monotonic() + START_LIMIT
