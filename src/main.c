@@ -135,6 +135,7 @@ static int serve(const struct options *options)
 				.hostmem = options->hostmem,
 			},
 		.max_sessions = options->max_sessions,
+		.handshake_timeout_s = options->handshake_timeout_s,
 		.once = options->once,
 	};
 

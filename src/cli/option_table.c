@@ -52,6 +52,17 @@ static const struct option_row table[OPTION_COUNT] = {
 			.man = "How many front-ends are served at the same time, 1 to 4096. One "
 			       "that is too many is hung up on.",
 		},
+	[OPTION_HANDSHAKE_TIMEOUT] =
+		{
+			.name = "handshake-timeout",
+			.value = OPTION_VALUE_NUMBER,
+			.metavar = "SECONDS",
+			.initial = "30",
+			.help = "hang up on a front-end that says nothing; 0: never",
+			.man = "How long a connection may say nothing, in seconds up to 86400, "
+			       "before it is hung up on; until then it counts for "
+			       "\\fB\\-\\-max\\-sessions\\fR. 0 waits for ever.",
+		},
 	[OPTION_GPU_MODE] =
 		{
 			.name = "gpu-mode",

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define MAX_MAX_SESSIONS 4096
+#define MAX_HANDSHAKE_S	 86400
 #define MIN_MAX_HOSTMEM	 (UINT64_C(1) << 20)
 #define MIN_HOSTMEM	 (UINT64_C(1) << 20)
 
@@ -181,6 +182,17 @@ static int set_max_sessions(struct parser *parser, const struct option_row *row,
 	return err;
 }
 
+static int set_handshake_timeout(
+	struct parser *parser, const struct option_row *row, const char *value)
+{
+	uint64_t number;
+	int ret = set_number(parser, row, value, 0, MAX_HANDSHAKE_S, &number);
+
+	if (ret == 0)
+		parser->options.handshake_timeout_s = (unsigned int)number;
+	return ret;
+}
+
 static int set_fd(struct parser *parser, const struct option_row *row, const char *value)
 {
 	uint64_t number;
@@ -218,6 +230,8 @@ static int set_option(struct parser *parser, const struct option_row *row, const
 		return 0;
 	case OPTION_MAX_SESSIONS:
 		return set_max_sessions(parser, row, value);
+	case OPTION_HANDSHAKE_TIMEOUT:
+		return set_handshake_timeout(parser, row, value);
 	case OPTION_GPU_MODE:
 		parser->mode = value;
 		return 0;

@@ -30,6 +30,7 @@ enum options_action {
  * @outputs, @output_count: where the front-end has no display
  * @control_dir: where sessions put their control sockets, or NULL
  * @max_sessions: front-ends at a time
+ * @handshake_timeout_s: how long a front-end may say nothing, seconds; 0: for ever
  * @use_dmabuf: display pictures as dma-bufs where possible
  * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
  * @max_hostmem: bytes of host memory for one session's resources
@@ -47,6 +48,7 @@ struct options {
 	char *control_dir;
 	bool once;
 	unsigned int max_sessions;
+	unsigned int handshake_timeout_s;
 	bool use_dmabuf;
 	uint64_t hostmem;
 	uint64_t max_hostmem;

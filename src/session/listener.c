@@ -42,13 +42,24 @@ struct listener {
 	int stop_fd;	 /* signalfd: SIGTERM, SIGINT */
 	int child_fd;	 /* signalfd: SIGCHLD */
 	GArray *pids;	 /* of the sessions */
-	GArray *waiting; /* connected descriptors that have said nothing yet */
+	GArray *waiting; /* struct waiting, oldest first */
 	bool stopping;
 	gint64 stop_us; /* when the sessions were told */
 	bool killed;
 	int exit_status;
 	int connection_fd; /* in a child: what it serves */
 };
+
+/* A connection that has said nothing yet. */
+struct waiting {
+	int fd; /* owned */
+	gint64 since_us;
+};
+
+static struct waiting *get_waiting(const struct listener *listener, guint index)
+{
+	return &g_array_index(listener->waiting, struct waiting, index);
+}
 
 /* Reads away what is in a signalfd. Return: true if there was any. */
 static bool drain(int fd)
@@ -64,7 +75,7 @@ static bool drain(int fd)
 static void close_waiting(struct listener *listener)
 {
 	for (guint i = 0; i < listener->waiting->len; i++)
-		close(g_array_index(listener->waiting, int, i));
+		close(get_waiting(listener, i)->fd);
 	g_array_set_size(listener->waiting, 0);
 }
 
@@ -158,6 +169,7 @@ static enum role start_session(struct listener *listener, int fd)
 
 static void accept_one(struct listener *listener)
 {
+	struct waiting item = {.since_us = g_get_monotonic_time()};
 	int fd = accept4(listener->endpoint.fd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd < 0) {
@@ -174,19 +186,20 @@ static void accept_one(struct listener *listener)
 		close(fd);
 		return;
 	}
-	g_array_append_val(listener->waiting, fd);
+	item.fd = fd;
+	g_array_append_val(listener->waiting, item);
 }
 
 /* Looks for the first byte of a connection. */
 static enum role check_waiting(struct listener *listener, guint index)
 {
-	int fd = g_array_index(listener->waiting, int, index);
+	int fd = get_waiting(listener, index)->fd;
 	char byte;
 	ssize_t len = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return ROLE_LISTENER;
-	g_array_remove_index_fast(listener->waiting, index);
+	g_array_remove_index(listener->waiting, index);
 	if (len > 0)
 		return start_session(listener, fd);
 	log_debug("a front-end connected and left without a word");
@@ -212,11 +225,37 @@ static void handle_stop(struct listener *listener)
 	signal_sessions(listener, SIGTERM);
 }
 
+/* Until the oldest silent connection is hung up on, or -1. */
+static int silence_left_ms(const struct listener *listener)
+{
+	const gint64 limit_us = (gint64)listener->config->handshake_timeout_s * G_USEC_PER_SEC;
+	gint64 left_us;
+
+	if (limit_us == 0 || listener->waiting->len == 0)
+		return -1;
+	left_us = get_waiting(listener, 0)->since_us + limit_us - g_get_monotonic_time();
+	return left_us > 0 ? (int)(left_us / 1000 + 1) : 0;
+}
+
+/* A place in --max-sessions is for who has something to say. */
+static void drop_silent(struct listener *listener)
+{
+	while (silence_left_ms(listener) == 0) {
+		log_peer("a front-end is hung up on: it said nothing in %u seconds "
+			 "(--handshake-timeout)",
+			listener->config->handshake_timeout_s);
+		close(get_waiting(listener, 0)->fd);
+		g_array_remove_index(listener->waiting, 0);
+	}
+}
+
 static int wait_time_ms(const struct listener *listener)
 {
 	gint64 left_ms;
 
-	if (!listener->stopping || listener->killed)
+	if (!listener->stopping)
+		return silence_left_ms(listener);
+	if (listener->killed)
 		return -1;
 	left_ms = STOP_LIMIT_MS - (g_get_monotonic_time() - listener->stop_us) / 1000;
 	return left_ms > 0 ? (int)left_ms : 0;
@@ -231,9 +270,8 @@ static GArray *list_polls(const struct listener *listener)
 	const int fds[] = {listener->stop_fd, listener->child_fd, listener->endpoint.fd};
 
 	for (guint i = 0; i < G_N_ELEMENTS(fds) + listener->waiting->len; i++) {
-		int fd = i < G_N_ELEMENTS(fds)
-				 ? fds[i]
-				 : g_array_index(listener->waiting, int, i - POLL_WAITING);
+		int fd = i < G_N_ELEMENTS(fds) ? fds[i]
+					       : get_waiting(listener, i - POLL_WAITING)->fd;
 		struct pollfd item = {.fd = fd, .events = POLLIN};
 
 		g_array_append_val(polls, item);
@@ -267,13 +305,14 @@ static enum role loop(struct listener *listener)
 		g_autoptr(GArray) polls = list_polls(listener);
 		int count = poll((struct pollfd *)polls->data, polls->len, wait_time_ms(listener));
 
-		if (count == 0) {
+		if (count == 0 && listener->stopping) {
 			log_warning("sessions that do not end are killed");
 			signal_sessions(listener, SIGKILL);
 			listener->killed = true;
 		}
 		if (count > 0 && handle_polls(listener, polls) == ROLE_CHILD)
 			return ROLE_CHILD;
+		drop_silent(listener);
 	}
 	return ROLE_LISTENER;
 }
@@ -359,7 +398,7 @@ int listener_run(const struct listener_config *config)
 		.child_fd = -1,
 		.connection_fd = -1,
 		.pids = g_array_new(FALSE, FALSE, sizeof(pid_t)),
-		.waiting = g_array_new(FALSE, FALSE, sizeof(int)),
+		.waiting = g_array_new(FALSE, FALSE, sizeof(struct waiting)),
 	};
 	enum role role = listen_and_serve(&listener);
 

@@ -3,6 +3,7 @@
 """What a guest takes of the host is limited, and the session lives on behind the limit."""
 
 import resource
+import time
 
 from frontend.blob import HOST3D, MAPPABLE
 from frontend.checks import NO_MEMORY, OK
@@ -64,3 +65,14 @@ def test_soft_limit_is_raised(running, check):
     require(vm.gpu.ctx_create(CTX))
     check("1,000 blobs", create_until_refused(vm.gpu, 1000)[1], OK)
     check.done(vm)
+
+
+def test_silent_connection(running):
+    """It holds the only place for a while, and not for ever; who talks is not hung up on."""
+    daemon = running.daemon("null", "--max-sessions", "1", "--handshake-timeout", "1")
+    silent = running.connect(daemon)
+    silent.wait_hang_up()
+    user = running.connect(daemon)
+    assert user.get_features()
+    time.sleep(1.5)
+    assert user.get_features()
