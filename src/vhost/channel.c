@@ -11,6 +11,7 @@
 #include "vhost/channel.h"
 
 #include "util/fd.h"
+#include "util/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,24 +28,6 @@ struct queued_message {
 	uint8_t bytes[];
 };
 
-GSource *vhost_watch_fd(GMainContext *context, int fd, GIOCondition condition,
-	GUnixFDSourceFunc function, void *opaque)
-{
-	GSource *source = g_unix_fd_source_new(fd, condition);
-
-	g_source_set_callback(source, G_SOURCE_FUNC(function), opaque, NULL);
-	g_source_attach(source, context);
-	return source;
-}
-
-void vhost_unwatch(GSource **source)
-{
-	if (!*source)
-		return;
-	g_source_destroy(*source);
-	g_clear_pointer(source, g_source_unref);
-}
-
 static void queued_message_free(void *data)
 {
 	struct queued_message *queued = data;
@@ -57,7 +40,7 @@ static gboolean deliver_closed(void *opaque)
 {
 	struct vhost_channel *channel = opaque;
 
-	vhost_unwatch(&channel->closed_source);
+	source_clear(&channel->closed_source);
 	channel->events->closed(channel->opaque, channel->error, channel->reason);
 	return G_SOURCE_REMOVE;
 }
@@ -74,12 +57,9 @@ void vhost_channel_fail(struct vhost_channel *channel, int error, const char *fo
 	g_vsnprintf(channel->reason, sizeof(channel->reason), format, args);
 	va_end(args);
 
-	vhost_unwatch(&channel->read_source);
-	vhost_unwatch(&channel->write_source);
-	channel->closed_source = g_idle_source_new();
-	g_source_set_priority(channel->closed_source, G_PRIORITY_DEFAULT);
-	g_source_set_callback(channel->closed_source, deliver_closed, channel, NULL);
-	g_source_attach(channel->closed_source, channel->context);
+	source_clear(&channel->read_source);
+	source_clear(&channel->write_source);
+	channel->closed_source = source_add_idle(channel->context, deliver_closed, channel);
 }
 
 static void fail_read(struct vhost_channel *channel, int error)
@@ -159,7 +139,7 @@ static gboolean handle_writable(int fd, GIOCondition condition, void *opaque)
 		channel->queued_len -= queued->len;
 		queued_message_free(g_queue_pop_head(&channel->queued));
 	}
-	vhost_unwatch(&channel->write_source);
+	source_clear(&channel->write_source);
 	return G_SOURCE_REMOVE;
 }
 
@@ -178,7 +158,7 @@ static int enqueue(struct vhost_channel *channel, struct queued_message *queued,
 	g_queue_push_tail(&channel->queued, queued);
 	channel->queued_len += queued->len;
 	if (!channel->write_source && channel->fd >= 0)
-		channel->write_source = vhost_watch_fd(
+		channel->write_source = source_add_fd(
 			channel->context, channel->fd, G_IO_OUT, handle_writable, channel);
 	return 0;
 }
@@ -228,7 +208,7 @@ void vhost_channel_init(struct vhost_channel *channel, int fd, bool replies,
 	channel->queued_len = 0;
 	channel->write_source = NULL;
 	channel->closed_source = NULL;
-	channel->read_source = vhost_watch_fd(context, fd, G_IO_IN, handle_readable, channel);
+	channel->read_source = source_add_fd(context, fd, G_IO_IN, handle_readable, channel);
 	if (ret < 0)
 		vhost_channel_fail(channel, ret, "the socket: %s", g_strerror(-ret));
 }
@@ -236,7 +216,7 @@ void vhost_channel_init(struct vhost_channel *channel, int fd, bool replies,
 void vhost_channel_set_transport(
 	struct vhost_channel *channel, const struct vhost_transport_ops *ops, void *transport)
 {
-	vhost_unwatch(&channel->read_source);
+	source_clear(&channel->read_source);
 	channel->ops = ops;
 	channel->transport = transport;
 }
@@ -244,9 +224,9 @@ void vhost_channel_set_transport(
 void vhost_channel_finish(struct vhost_channel *channel)
 {
 	channel->over = true;
-	vhost_unwatch(&channel->read_source);
-	vhost_unwatch(&channel->write_source);
-	vhost_unwatch(&channel->closed_source);
+	source_clear(&channel->read_source);
+	source_clear(&channel->write_source);
+	source_clear(&channel->closed_source);
 	vhost_reader_finish(&channel->reader);
 	g_queue_clear_full(&channel->queued, queued_message_free);
 	channel->queued_len = 0;

@@ -4,7 +4,6 @@
 
 #include "vhost/message.h"
 
-#include <glib-unix.h>
 #include <glib.h>
 
 /** Most bytes that wait for a peer that does not read; beyond it the channel ends. */
@@ -102,10 +101,3 @@ int vhost_channel_send(struct vhost_channel *channel, const struct vhost_header 
  */
 void vhost_channel_fail(struct vhost_channel *channel, int error, const char *format, ...)
 	G_GNUC_PRINTF(3, 4);
-
-/** vhost_watch_fd() - Attach a source. Return: a reference for vhost_unwatch(). */
-GSource *vhost_watch_fd(GMainContext *context, int fd, GIOCondition condition,
-	GUnixFDSourceFunc function, void *opaque);
-
-/** vhost_unwatch() - Detach and release it; NULL is fine, and is what stays behind. */
-void vhost_unwatch(GSource **source);

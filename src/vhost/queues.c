@@ -14,6 +14,7 @@
 
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/source.h"
 
 #include <errno.h>
 #include <linux/virtio_config.h>
@@ -77,7 +78,7 @@ static void queue_poke(struct vhost_queue *queue)
 
 static void drop_kick(struct vhost_queue *queue)
 {
-	vhost_unwatch(&queue->kick_source);
+	source_clear(&queue->kick_source);
 	fd_clear(&queue->kick_fd);
 }
 
@@ -318,8 +319,7 @@ int vhost_handle_set_vring_kick(
 	drop_kick(queue);
 	queue->kick_fd = fd;
 	if (fd >= 0)
-		queue->kick_source =
-			vhost_watch_fd(vhost->context, fd, G_IO_IN, handle_kick, queue);
+		queue->kick_source = source_add_fd(vhost->context, fd, G_IO_IN, handle_kick, queue);
 	queue->armed = true;
 	queue_poke(queue);
 	return 0;
