@@ -70,12 +70,12 @@ static void resource_init(struct renderer *renderer, struct gpu_resource *resour
 	resource->iov = (struct iovec *)backing->iovs->data;
 	resource->iov_count = backing->iovs->len;
 	resource->backing_len = backing->len;
-	g_assert_cmpint(renderer->ops->attach_backing(renderer, resource), ==, 0);
+	/* It needs to know nothing of the backing before a transfer. */
+	g_assert_null(renderer->ops->attach_backing);
 }
 
 static void resource_finish(struct renderer *renderer, struct gpu_resource *resource)
 {
-	renderer->ops->detach_backing(renderer, resource);
 	resource->iov = NULL;
 	renderer->ops->resource_destroy(renderer, resource);
 }

@@ -49,7 +49,6 @@ struct renderer_virgl_server {
  * @has_vulkan_gpu: a Vulkan driver of the host runs on a GPU
  * @exports_gpu_dmabufs: and gives its memory out as dma-bufs
  * @server: runs as long as @has_venus
- * @plain: keeps the 2D images where there is no GL; NULL where there is
  * @contexts: id to capset id of each context; ours only
  * @context: main context of @poll_source, a reference
  * @poll_source: polls the library: when its descriptor says so, or, without its fence thread, by
@@ -73,7 +72,6 @@ struct renderer_virgl {
 	bool has_vulkan_gpu;
 	bool exports_gpu_dmabufs;
 	struct renderer_virgl_server server;
-	struct renderer *plain;
 	GHashTable *contexts;
 	GMainContext *context;
 	GSource *poll_source;
@@ -236,19 +234,10 @@ int renderer_virgl_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx
 	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
 int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, void *dst, size_t stride);
-const void *renderer_virgl_get_pixels(
-	struct renderer *renderer, struct gpu_resource *resource, size_t *ret_stride);
 int renderer_virgl_export_dmabuf(struct renderer *renderer, struct gpu_resource *resource,
 	struct renderer_dmabuf *ret_dmabuf);
 int renderer_virgl_export_blob(
 	struct renderer *renderer, struct gpu_resource *resource, struct renderer_blob *ret_blob);
-
-/** renderer_virgl_is_plain() - Is it an image of virgl->plain, which knows no GL? */
-static inline bool renderer_virgl_is_plain(
-	const struct renderer_virgl *virgl, const struct gpu_resource *resource)
-{
-	return virgl->plain && resource->kind == GPU_RESOURCE_2D;
-}
 
 /** renderer_virgl_format_is_real() - Does the host's texture have the guest's format? If not, it
  * holds the same bytes under another name, and nobody outside may interpret them. */

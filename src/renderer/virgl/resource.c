@@ -144,8 +144,6 @@ int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resourc
 	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
 
 	resource->renderer_data = NULL;
-	if (renderer_virgl_is_plain(virgl, resource))
-		return virgl->plain->ops->resource_create(virgl->plain, resource);
 	virgl_renderer_force_ctx_0();
 	if (resource->kind == GPU_RESOURCE_BLOB)
 		return renderer_virgl_create_blob(resource);
@@ -156,12 +154,6 @@ int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resourc
 
 void renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
 {
-	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
-
-	if (renderer_virgl_is_plain(virgl, resource)) {
-		virgl->plain->ops->resource_destroy(virgl->plain, resource);
-		return;
-	}
 	virgl_renderer_force_ctx_0();
 	virgl_renderer_resource_detach_iov((int)resource->id, NULL, NULL);
 	virgl_renderer_resource_unref(resource->id);
@@ -173,8 +165,6 @@ int renderer_virgl_attach_backing(struct renderer *renderer, struct gpu_resource
 {
 	int ret;
 
-	if (renderer_virgl_is_plain(renderer_virgl_of(renderer), resource))
-		return 0;
 	if (resource->iov_count > INT_MAX)
 		return -EINVAL;
 	ret = virgl_renderer_resource_attach_iov(
@@ -184,7 +174,5 @@ int renderer_virgl_attach_backing(struct renderer *renderer, struct gpu_resource
 
 void renderer_virgl_detach_backing(struct renderer *renderer, struct gpu_resource *resource)
 {
-	if (renderer_virgl_is_plain(renderer_virgl_of(renderer), resource))
-		return;
 	virgl_renderer_resource_detach_iov((int)resource->id, NULL, NULL);
 }

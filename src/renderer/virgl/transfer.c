@@ -292,10 +292,7 @@ int renderer_virgl_transfer_to_host_2d(struct renderer *renderer, struct gpu_res
 		.offset = offset,
 		.stride = resource->width * BYTES_PER_PIXEL,
 	};
-	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
 
-	if (renderer_virgl_is_plain(virgl, resource))
-		return virgl->plain->ops->transfer_to_host_2d(virgl->plain, resource, rect, offset);
 	return renderer_virgl_transfer_to_host_3d(renderer, 0, resource, &transfer);
 }
 
@@ -322,12 +319,9 @@ int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *res
 	struct virtio_gpu_box box = {
 		.x = rect->x, .y = rect->y, .w = rect->width, .h = rect->height, .d = 1};
 	const uint64_t len = (uint64_t)stride * rect->height;
-	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
 	struct iovec iov = {dst, len};
 	int ret;
 
-	if (renderer_virgl_is_plain(virgl, resource))
-		return virgl->plain->ops->read_rect(virgl->plain, resource, rect, dst, stride);
 	if (resource->kind == GPU_RESOURCE_BLOB)
 		return -ENOTSUP;
 	if (!is_readable(resource))
@@ -339,14 +333,4 @@ int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *res
 	ret = virgl_renderer_transfer_read_iov(
 		resource->id, 0, 0, (uint32_t)stride, 0, box_of(&box), 0, &iov, 1);
 	return renderer_virgl_errno(ret);
-}
-
-const void *renderer_virgl_get_pixels(
-	struct renderer *renderer, struct gpu_resource *resource, size_t *ret_stride)
-{
-	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
-
-	if (!renderer_virgl_is_plain(virgl, resource))
-		return NULL;
-	return virgl->plain->ops->get_pixels(virgl->plain, resource, ret_stride);
 }

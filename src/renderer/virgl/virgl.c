@@ -39,6 +39,7 @@
 #include <string.h>
 
 #include "renderer/create.h"
+#include "renderer/plain/images.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -136,8 +137,6 @@ static int submit(struct renderer *renderer, uint32_t ctx_id, void *commands, si
 static void free_all(struct renderer_virgl *virgl)
 {
 	renderer_virgl_server_stop(virgl);
-	if (virgl->plain)
-		virgl->plain->ops->destroy(virgl->plain);
 	g_clear_pointer(&virgl->contexts, g_hash_table_unref);
 	g_free(virgl->server.path);
 	fd_clear(&virgl->maps_fd);
@@ -182,7 +181,6 @@ static const struct renderer_ops virgl_ops = {
 	.transfer_from_host_3d = renderer_virgl_transfer_from_host_3d,
 	.submit = submit,
 	.create_fence = renderer_virgl_create_fence,
-	.get_pixels = renderer_virgl_get_pixels,
 	.read_rect = renderer_virgl_read_rect,
 	.export_dmabuf = renderer_virgl_export_dmabuf,
 	.export_blob = renderer_virgl_export_blob,
@@ -236,15 +234,11 @@ static struct renderer_virgl *allocate(void)
 }
 
 /* Without GL there is nothing to draw with, but a text console needs no more than memory. */
-static void add_plain_images(struct renderer_virgl *virgl)
+static struct renderer *with_images(struct renderer_virgl *virgl)
 {
-#ifdef HAVE_2D
-	const struct renderer_options options = {0};
-	g_autofree char *message = NULL;
+	struct renderer *wrapped = virgl->has_gl ? NULL : renderer_plain_wrap(&virgl->base);
 
-	if (!virgl->has_gl && renderer_2d_create(&options, &virgl->plain, &message) < 0)
-		log_warning("virglrenderer: no 2D images: %s", message);
-#endif
+	return wrapped ? wrapped : &virgl->base;
 }
 
 int renderer_virgl_create(
@@ -273,10 +267,9 @@ int renderer_virgl_create(
 		ret = -ENOTSUP;
 		goto err_cleanup;
 	}
-	add_plain_images(virgl);
 	renderer_virgl_fences_init(virgl, options->context);
 	renderer_virgl_server_watch(virgl, options->context);
-	*ret_renderer = &virgl->base;
+	*ret_renderer = with_images(virgl);
 	return 0;
 
 err_cleanup:

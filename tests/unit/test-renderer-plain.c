@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * The 2D images around a renderer that has none: 2D resources never reach it, everything else does.
+ */
+#include "renderer/plain/images.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct inner {
+	struct renderer base;
+	unsigned int created, transfers, attached, contexts, destroyed;
+};
+
+static struct inner *inner_of(struct renderer *renderer)
+{
+	return (struct inner *)renderer;
+}
+
+static void inner_destroy(struct renderer *renderer)
+{
+	inner_of(renderer)->destroyed++;
+}
+
+static int inner_ctx_create(
+	struct renderer *renderer, uint32_t ctx_id, uint32_t capset_id, const char *name)
+{
+	inner_of(renderer)->contexts += ctx_id;
+	return -EBUSY;
+}
+
+static int inner_create(struct renderer *renderer, struct gpu_resource *resource)
+{
+	g_assert_cmpint(resource->kind, !=, GPU_RESOURCE_2D);
+	inner_of(renderer)->created++;
+	return 0;
+}
+
+static int inner_attach(struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource)
+{
+	g_assert_cmpint(resource->kind, !=, GPU_RESOURCE_2D);
+	inner_of(renderer)->attached++;
+	return 0;
+}
+
+static int inner_transfer(struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource,
+	const struct gpu_transfer_3d *transfer)
+{
+	g_assert_cmpint(resource->kind, !=, GPU_RESOURCE_2D);
+	inner_of(renderer)->transfers++;
+	return 0;
+}
+
+static const struct renderer_ops inner_ops = {
+	.destroy = inner_destroy,
+	.ctx_create = inner_ctx_create,
+	.ctx_attach_resource = inner_attach,
+	.resource_create = inner_create,
+	.transfer_to_host_3d = inner_transfer,
+};
+
+static unsigned int signalled;
+static uint64_t lost;
+
+static void on_fence(void *opaque, const struct renderer_fence *fence)
+{
+	g_assert_true(opaque == &signalled);
+	signalled += (unsigned int)fence->seqno;
+}
+
+static void on_lost(void *opaque, uint64_t capset_mask)
+{
+	lost |= capset_mask;
+}
+
+static const struct renderer_events events = {
+	.fence_signalled = on_fence,
+	.contexts_lost = on_lost,
+};
+
+static struct renderer *wrap(struct inner *inner)
+{
+	struct renderer *outer;
+
+	*inner = (struct inner){.base = {.ops = &inner_ops, .has_3d = true, .capset_count = 2}};
+	outer = renderer_plain_wrap(&inner->base);
+	g_assert_nonnull(outer);
+	outer->events = &events;
+	outer->events_opaque = &signalled;
+	return outer;
+}
+
+static void test_images_are_kept(void)
+{
+	const uint32_t backing[4] = {1, 2, 3, 4};
+	struct iovec iov = {(void *)(uintptr_t)backing, sizeof(backing)};
+	struct gpu_resource resource = {
+		.id = 1, .kind = GPU_RESOURCE_2D, .format = 1, .width = 2, .height = 2};
+	const struct gpu_rect whole = {0, 0, 2, 2};
+	struct inner inner;
+	struct renderer *outer = wrap(&inner);
+	uint32_t read[4];
+	size_t stride;
+
+	g_assert_cmpint(outer->ops->resource_create(outer, &resource), ==, 0);
+	resource.iov = &iov;
+	resource.iov_count = 1;
+	g_assert_cmpint(outer->ops->attach_backing(outer, &resource), ==, 0);
+	g_assert_cmpint(outer->ops->ctx_attach_resource(outer, 1, &resource), ==, 0);
+	g_assert_cmpint(outer->ops->transfer_to_host_2d(outer, &resource, &whole, 0), ==, 0);
+	g_assert_cmpmem(outer->ops->get_pixels(outer, &resource, &stride), sizeof(backing), backing,
+		sizeof(backing));
+	g_assert_cmpuint(stride, ==, 8);
+	g_assert_cmpint(outer->ops->read_rect(outer, &resource, &whole, read, 8), ==, 0);
+	g_assert_cmpmem(read, sizeof(read), backing, sizeof(backing));
+	g_assert_cmpint(outer->ops->transfer_to_host_3d(outer, 0, &resource, NULL), ==, -EINVAL);
+	g_assert_cmpint(outer->ops->export_dmabuf(outer, &resource, NULL), ==, -ENOTSUP);
+	outer->ops->ctx_detach_resource(outer, 1, &resource);
+	outer->ops->detach_backing(outer, &resource);
+	outer->ops->resource_destroy(outer, &resource);
+	g_assert_null(resource.renderer_data);
+	g_assert_cmpuint(inner.created + inner.attached + inner.transfers, ==, 0);
+	outer->ops->destroy(outer);
+	g_assert_cmpuint(inner.destroyed, ==, 1);
+}
+
+static void test_the_rest_goes_on(void)
+{
+	struct gpu_resource resource = {.id = 1, .kind = GPU_RESOURCE_3D, .width = 2, .height = 2};
+	const struct renderer_fence fence = {.seqno = 5};
+	struct inner inner;
+	struct renderer *outer = wrap(&inner);
+	size_t stride;
+
+	g_assert_true(outer->has_3d);
+	g_assert_cmpuint(outer->capset_count, ==, 2);
+	g_assert_cmpint(outer->ops->ctx_create(outer, 7, 0, "x"), ==, -EBUSY);
+	g_assert_cmpuint(inner.contexts, ==, 7);
+	g_assert_cmpint(outer->ops->resource_create(outer, &resource), ==, 0);
+	g_assert_cmpint(outer->ops->ctx_attach_resource(outer, 7, &resource), ==, 0);
+	g_assert_cmpint(outer->ops->transfer_to_host_3d(outer, 7, &resource, NULL), ==, 0);
+	g_assert_cmpuint(inner.created + inner.attached + inner.transfers, ==, 3);
+	/* What the inner renderer leaves out is as if it were left out here. */
+	g_assert_null(outer->ops->create_fence);
+	g_assert_null(outer->ops->submit);
+	g_assert_null(outer->ops->get_pixels(outer, &resource, &stride));
+	g_assert_cmpint(outer->ops->read_rect(outer, &resource, NULL, NULL, 0), ==, -ENOTSUP);
+	g_assert_cmpint(outer->ops->transfer_from_host_3d(outer, 7, &resource, NULL), ==, 0);
+	outer->ops->resource_destroy(outer, &resource);
+	inner.base.events->fence_signalled(inner.base.events_opaque, &fence);
+	g_assert_cmpuint(signalled, ==, 5);
+	inner.base.events->contexts_lost(inner.base.events_opaque, 6);
+	g_assert_cmpuint(lost, ==, 6);
+	outer->ops->destroy(outer);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/renderer-plain/images-are-kept", test_images_are_kept);
+	g_test_add_func("/renderer-plain/the-rest-goes-on", test_the_rest_goes_on);
+	return g_test_run();
+}
