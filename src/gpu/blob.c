@@ -208,7 +208,7 @@ static int make_udmabuf(struct gpu_device *device, struct gpu_tracked_resource *
 		if (ret < 0)
 			return ret;
 	}
-	ret = udmabuf_create(parts, backing->count);
+	ret = udmabuf_create(device->udmabuf_fd, parts, backing->count);
 	if (ret < 0)
 		return ret;
 	resource->udmabuf_fd = ret;

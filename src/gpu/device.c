@@ -14,7 +14,9 @@
 #include "gpu/renderer_calls.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
+#include "util/fd.h"
 #include "util/pages.h"
+#include "util/udmabuf.h"
 
 #include <endian.h>
 
@@ -45,6 +47,7 @@ struct gpu_device *gpu_device_create(struct renderer *renderer, struct guest_mem
 	device->limits = *limits;
 	device->context = context;
 	device->scanout_count = 1;
+	device->udmabuf_fd = udmabuf_open();
 	device->resources = gpu_resources_create();
 	device->contexts = gpu_contexts_create();
 	device->outputs = gpu_outputs_create();
@@ -67,6 +70,7 @@ void gpu_device_destroy(struct gpu_device *device)
 	gpu_outputs_destroy(device);
 	gpu_resources_destroy(device->resources);
 	gpu_contexts_destroy(device->contexts);
+	fd_clear(&device->udmabuf_fd);
 	g_free(device);
 }
 

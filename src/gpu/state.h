@@ -21,6 +21,7 @@ struct gpu_resources;
 /**
  * struct gpu_device - See gpu/device.h
  * @hostmem_used: bytes of limits.max_hostmem that are taken (gpu/hostmem.h)
+ * @udmabuf_fd: /dev/udmabuf, or -1; owned
  * @events_read: of the configuration space
  */
 struct gpu_device {
@@ -40,4 +41,5 @@ struct gpu_device {
 	uint64_t hostmem_used;
 	uint32_t scanout_count;
 	uint32_t events_read;
+	int udmabuf_fd;
 };

@@ -85,9 +85,6 @@ static void get_config(void *opaque, uint32_t offset, void *buf, uint32_t len)
 	gpu_device_get_config(session->device, &config);
 	memcpy(space, &config, sizeof(config));
 	memcpy(buf, space + offset, len);
-	/* Its configuration space has the field: the driver may be told of it. */
-	if (offset + len >= sizeof(config))
-		vhost_add_features(session->vhost, UINT64_C(1) << VIRTIO_GPU_F_BLOB_ALIGNMENT);
 }
 
 static int set_config(void *opaque, uint32_t offset, const void *buf, uint32_t len)
@@ -265,6 +262,8 @@ static void connect_parts(struct session *session, struct renderer *renderer, in
 		.queue_count = SESSION_QUEUE_COUNT,
 		.max_queue_size = MAX_QUEUE_SIZE,
 		.features = gpu_device_get_features(renderer),
+		.config_features = UINT64_C(1) << VIRTIO_GPU_F_BLOB_ALIGNMENT,
+		.config_len = sizeof(struct gpu_config),
 		.has_shmem = session->config->hostmem > 0,
 		.shmem_sizes = {[VIRTIO_GPU_SHM_ID_HOST_VISIBLE] = session->config->hostmem},
 	};
@@ -353,6 +352,7 @@ int session_run(int fd, const struct session_config *config)
 	signal_source = watch_signals(&session, signal_fd);
 	connect_parts(&session, renderer, fd_take(&socket_fd));
 	if (open_control(&session) == 0)
+		/* Here a sandbox can close: all that has a path has been opened. */
 		g_main_loop_run(loop);
 	else
 		session.exit_status = 1;

@@ -6,8 +6,6 @@
  */
 #include "util/udmabuf.h"
 
-#include "util/fd.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
@@ -39,14 +37,20 @@ static uint32_t merge(const struct udmabuf_part *parts, uint32_t count,
 	return used;
 }
 
-int udmabuf_create(const struct udmabuf_part *parts, uint32_t count)
+int udmabuf_open(void)
 {
-	autofd device_fd = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	int fd = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fd;
+}
+
+int udmabuf_create(int device_fd, const struct udmabuf_part *parts, uint32_t count)
+{
 	g_autofree struct udmabuf_create_list *list = NULL;
 	int fd;
 
 	if (device_fd < 0)
-		return errno == ENOENT ? -ENODEV : -errno;
+		return -ENODEV;
 	list = g_malloc0(sizeof(*list) + MAX_PARTS * sizeof(list->list[0]));
 	list->flags = UDMABUF_FLAGS_CLOEXEC;
 	list->count = merge(parts, count, list->list, MAX_PARTS);

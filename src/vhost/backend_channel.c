@@ -9,13 +9,8 @@
  * for our answer to a message of its own. A front-end that breaks the channel loses it, and the
  * pending requests fail; the session goes on.
  *
- * QEMU 11.1 answers SHMEM_MAP inside a transaction of its memory map that it commits afterwards:
- * a guest that hears of it at once writes into nothing. (Seen: the first 16 bytes of about one
- * mapping in 3,000 were lost.) Requests are handled one after the other, so the answer to a second
- * one says that the first is over. For QEMU a map is therefore followed by a *barrier*, a request
- * to forget a shared object that nobody has, which QEMU answers and otherwise ignores; the map is
- * done when the barrier was answered. QEMU is known by the name of the process that made the
- * channel.
+ * For a front-end that answers early (vhost/quirks.h) a map is followed by a *barrier*. Requests are
+ * handled one after the other, so its answer says that the map is over; the map is done then.
  */
 #include "vhost/private.h"
 
@@ -36,19 +31,6 @@ struct shmem_request {
 };
 
 #define UUID_LEN 16
-
-static bool was_made_by_qemu(int fd)
-{
-	g_autofree char *path = NULL;
-	g_autofree char *name = NULL;
-	struct ucred maker;
-	socklen_t len = sizeof(maker);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &maker, &len) < 0 || maker.pid <= 0)
-		return false;
-	path = g_strdup_printf("/proc/%d/comm", (int)maker.pid);
-	return g_file_get_contents(path, &name, NULL, NULL) && g_str_has_prefix(name, "qemu");
-}
 
 /* A map with a barrier is done when that is; everything else is done now. */
 static void finish(struct vhost_backend *backend, const struct shmem_request *request, int error)
@@ -116,7 +98,7 @@ void vhost_backend_open(struct vhost *vhost, int fd)
 	vhost_backend_close(vhost);
 	vhost_channel_init(&backend->channel, fd, true, &backend_events, vhost, vhost->context);
 	backend->is_open = true;
-	backend->answers_early = was_made_by_qemu(fd);
+	backend->answers_early = vhost_quirks_answers_early(&vhost->quirks, fd);
 }
 
 void vhost_backend_close(struct vhost *vhost)

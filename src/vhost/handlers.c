@@ -32,10 +32,14 @@
 
 static uint64_t offered_features(const struct vhost *vhost)
 {
-	return vhost->device.features | UINT64_C(1) << VIRTIO_F_VERSION_1 |
-	       UINT64_C(1) << VIRTIO_F_RING_PACKED | UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC |
-	       UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX | UINT64_C(1) << RING_RESET |
-	       UINT64_C(1) << VHOST_F_PROTOCOL_FEATURES;
+	const struct vhost_device *device = &vhost->device;
+	uint64_t features = device->features;
+
+	if (vhost->config_read_len >= device->config_len)
+		features |= device->config_features;
+	return features | UINT64_C(1) << VIRTIO_F_VERSION_1 | UINT64_C(1) << VIRTIO_F_RING_PACKED |
+	       UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC | UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX |
+	       UINT64_C(1) << RING_RESET | UINT64_C(1) << VHOST_F_PROTOCOL_FEATURES;
 }
 
 static uint64_t offered_protocol_features(const struct vhost *vhost)
@@ -229,6 +233,7 @@ static int get_config(struct vhost *vhost, struct vhost_message *message, struct
 	memcpy(reply->payload, &config, sizeof(config));
 	memset(space, 0, config.size);
 	reply->len = (uint32_t)sizeof(config) + config.size;
+	vhost->config_read_len = MAX(vhost->config_read_len, (uint64_t)config.offset + config.size);
 	if (config.size > 0 && config.offset < VHOST_MAX_CONFIG_LEN)
 		vhost->events->get_config(vhost->opaque, config.offset, space,
 			MIN(config.size, VHOST_MAX_CONFIG_LEN - config.offset));

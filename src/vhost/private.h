@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "vhost/quirks.h"
 #include "vhost/channel.h"
 #include "vhost/vhost.h"
 
@@ -58,6 +59,8 @@ struct vhost {
 	uint64_t features;
 	uint64_t protocol_features;
 	struct vhost_backend backend;
+	struct vhost_quirks quirks;
+	uint64_t config_read_len; /* as far as the front-end has read the configuration space */
 };
 
 /**

@@ -135,14 +135,10 @@ struct vhost *vhost_create(int fd, const struct vhost_device *device,
 	vhost->context = context ? g_main_context_ref(context) : NULL;
 	vhost->memory = guest_memory_create();
 	vhost_queues_init(vhost);
+	vhost_quirks_init(&vhost->quirks);
 	vhost_backend_init(vhost);
 	vhost_channel_init(&vhost->channel, fd, false, &channel_events, vhost, vhost->context);
 	return vhost;
-}
-
-void vhost_add_features(struct vhost *vhost, uint64_t features)
-{
-	vhost->device.features |= features;
 }
 
 void vhost_destroy(struct vhost *vhost)
@@ -151,6 +147,7 @@ void vhost_destroy(struct vhost *vhost)
 		return;
 	vhost_channel_finish(&vhost->channel);
 	vhost_backend_finish(vhost);
+	vhost_quirks_finish(&vhost->quirks);
 	vhost_queues_finish(vhost);
 	guest_memory_destroy(vhost->memory);
 	g_clear_pointer(&vhost->context, g_main_context_unref);

@@ -34,6 +34,8 @@ struct vhost;
  * @features: virtio device features (bits 0-23 and above 40); the transport adds its own:
  *	VIRTIO_F_VERSION_1, RING_PACKED, INDIRECT_DESC, EVENT_IDX, RING_RESET,
  *	VHOST_USER_F_PROTOCOL_FEATURES
+ * @config_features: more of them, offered to a front-end that has read the configuration space up to
+ *	@config_len, bytes (vhost/quirks.h)
  * @queue_count: number of virtqueues
  * @max_queue_size: largest ring accepted
  * @shmem_sizes: size of each shared memory region by shmid, 0 for none; bytes
@@ -41,6 +43,8 @@ struct vhost;
  */
 struct vhost_device {
 	uint64_t features;
+	uint64_t config_features;
+	uint32_t config_len;
 	unsigned int queue_count;
 	unsigned int max_queue_size;
 	bool has_shmem;
@@ -119,9 +123,6 @@ struct vhost *vhost_create(int fd, const struct vhost_device *device,
  * Shared memory requests in flight are dropped; their done() is not called.
  */
 void vhost_destroy(struct vhost *vhost);
-
-/** vhost_add_features() - Offer more device features in the answers to come. */
-void vhost_add_features(struct vhost *vhost, uint64_t features);
 
 /** vhost_get_queue() - Borrow a queue; valid as long as the object. */
 struct virtq *vhost_get_queue(struct vhost *vhost, unsigned int index);
