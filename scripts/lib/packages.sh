@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 # Copyright The vhost-device-gpu authors
 #
-# What the project needs from the distribution and from PyPI, one list for each purpose, and how
-# to install it. Reads nothing but the machine; common.sh must have been read before.
+# What the project needs from the distribution, one list for each purpose, and how to install it. Reads nothing but the machine; common.sh must have been read before.
 
 BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libpixman-1-dev
 	libdrm-dev libvirglrenderer-dev libepoxy-dev libegl-dev libgbm-dev)
@@ -16,10 +15,11 @@ VM_TEST_PACKAGES=(libdrm-tests glmark2-es2-drm weston seatd)
 QEMU_PACKAGES=(qemu-system-x86 qemu-system-gui qemu-system-common qemu-system-data seabios)
 # To make the Debian root in which newer versions are tested.
 TRIXIE_PACKAGES=(debootstrap debian-archive-keyring util-linux)
-PYTHON_PACKAGES=(pytest qemu.qmp Pillow)
 
 # The oldest QEMU that runs vhost-user-gpu without KVM. (7.2 says "requires kvm".)
 QEMU_MAJOR_NEEDED=8
+
+BACKPORTS_FILE=/etc/apt/sources.list.d/vhost-device-gpu-backports.sources
 
 ASSUME_YES=${CI:+1}
 SUDO=()
@@ -92,10 +92,11 @@ become_root() {
 	fi
 }
 
-# Asks before anything is installed. Root, -y and CI are a yes.
+# Asks before anything is installed or changed. -y and CI are a yes; so is root without a terminal, as
+# in a container's build.
 confirm() {
 	local answer
-	if [ -n "$ASSUME_YES" ] || [ "$(id -u)" -eq 0 ]; then
+	if [ -n "$ASSUME_YES" ] || { [ "$(id -u)" -eq 0 ] && [ ! -t 0 ]; }; then
 		return 0
 	fi
 	[ -t 0 ] || fail "cannot ask without a terminal: use -y to allow it"
@@ -106,9 +107,19 @@ confirm() {
 	esac
 }
 
+# Where APT_LOG names a file, what apt prints goes there, and its end is shown when it fails.
 apt_get() {
-	"${SUDO[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q \
-		-o DPkg::Lock::Timeout=300 "$@"
+	local -a command=("${SUDO[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q
+		-o DPkg::Lock::Timeout=300 "$@")
+	if [ -z "${APT_LOG:-}" ]; then
+		"${command[@]}"
+		return
+	fi
+	mkdir -p "$(dirname "$APT_LOG")"
+	if ! "${command[@]}" >>"$APT_LOG" 2>&1 </dev/null; then
+		tail -n 20 "$APT_LOG" >&2
+		fail "apt-get $1 failed (the whole of it is in $APT_LOG)"
+	fi
 }
 
 read_if_there() {
@@ -162,7 +173,7 @@ add_backports() {
 	read -r uri key <<<"$archive" || true
 	[ -n "$uri" ] || fail "cannot tell where this machine's $release packages come from:" \
 		"add $release-backports to apt's sources and run this again"
-	file=/etc/apt/sources.list.d/vhost-device-gpu-backports.sources
+	file=$BACKPORTS_FILE
 	note "adding $release-backports as $file"
 	{
 		printf 'Types: deb\nURIs: %s\nSuites: %s-backports\nComponents: main\n' \
@@ -186,6 +197,10 @@ replace_old_qemu() {
 	fi
 	note "Debian $release has one in its backports; will be installed from there:"
 	note "${QEMU_PACKAGES[*]}"
+	if [ -z "$(archive_of_release "$release-backports")" ]; then
+		note "To do so, $release-backports is added to apt's sources, as"
+		note "$BACKPORTS_FILE"
+	fi
 	confirm
 	become_root
 	add_backports "$release"
@@ -231,6 +246,10 @@ install_packages() {
 	fi
 	say "Packages to install (for $*)"
 	note "${missing[*]}"
+	if [[ " ${missing[*]} " == *" $(kernel_package) "* ]]; then
+		note "$(kernel_package) is for the guest, which boots this machine's kernel; where this"
+		note "machine boots a kernel of its own, the boot loader may choose the new one"
+	fi
 	confirm
 	become_root
 	[ -n "$refresh" ] || apt_get update
@@ -252,19 +271,4 @@ make_kernel_readable() {
 		fi
 		return
 	done < <(printf '%s\n' /boot/vmlinuz-* | sort -rV)
-}
-
-# Makes the Python environment for the tests in build/venv and prints its python.
-make_venv() {
-	local venv=$ROOT/build/venv python=/usr/bin/python3 stamp
-	stamp=$venv/installed
-	[ -x "$python" ] || python=python3
-	if [ "$(cat "$stamp" 2>/dev/null)" != "${PYTHON_PACKAGES[*]}" ]; then
-		note "Python packages (in build/venv): ${PYTHON_PACKAGES[*]}" >&2
-		"$python" -m venv --clear "$venv" >&2
-		"$venv/bin/python" -m pip install -q --disable-pip-version-check \
-			"${PYTHON_PACKAGES[@]}" >&2
-		echo "${PYTHON_PACKAGES[*]}" >"$stamp"
-	fi
-	echo "$venv/bin/python"
 }

@@ -2,7 +2,7 @@
 # Copyright The vhost-device-gpu authors
 """Guest blobs that go to the display as dma-bufs of the guest's own pages (udmabuf).
 
-Where the host has no /dev/udmabuf, the tests of it are skipped: tests/trixie/testhost runs them.
+Where the host has no /dev/udmabuf, the tests of it are skipped: tests/vulkan/testhost runs them.
 """
 
 import os

@@ -2,7 +2,7 @@
 # Copyright The vhost-device-gpu authors
 """Resources of virgl that go to the display as dma-bufs, where the host's GL exports them.
 
-llvmpipe does where there is /dev/udmabuf (tests/trixie/testhost).
+llvmpipe does where there is /dev/udmabuf (tests/vulkan/testhost).
 """
 
 import glob
