@@ -10,6 +10,7 @@
 #include "session/listener.h"
 #include "session/probe.h"
 #include "session/session.h"
+#include "session/shader_cache.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/signals.h"
@@ -120,6 +121,7 @@ static int serve_connection(const struct options *options, struct session_config
 
 static int serve(const struct options *options)
 {
+	g_autofree char *message = NULL;
 	struct listener_config config = {
 		.socket_path = options->socket_path,
 		.session =
@@ -131,6 +133,7 @@ static int serve(const struct options *options)
 				.outputs = options->outputs,
 				.output_count = options->output_count,
 				.control_dir = options->control_dir,
+				.shader_cache = options->shader_cache,
 				.use_dmabuf = options->use_dmabuf,
 				.hostmem = options->hostmem,
 			},
@@ -142,6 +145,10 @@ static int serve(const struct options *options)
 	config.session.limits.max_hostmem = options->max_hostmem;
 	if (options->render_node && check_render_node(options->render_node) < 0)
 		return EXIT_FAILURE;
+	if (options->shader_cache && shader_cache_prepare(options->shader_cache, &message) < 0) {
+		log_error("%s", message);
+		return EXIT_FAILURE;
+	}
 	if (options->fd >= 0)
 		return serve_connection(options, &config.session);
 	return listener_run(&config);
@@ -164,18 +171,6 @@ static int act(const struct options *options)
 	return EXIT_FAILURE;
 }
 
-/*
- * A driver's cache of shaders is in the user's home, is written on a guest's behalf, and is shared
- * by all guests of that user. The names are of Mesa since 22.3 (and before), and NVIDIA's.
- * Processes that are started inherit them.
- */
-static void disable_shader_caches(void)
-{
-	g_setenv("MESA_SHADER_CACHE_DISABLE", "true", TRUE);
-	g_setenv("MESA_GLSL_CACHE_DISABLE", "true", TRUE);
-	g_setenv("__GL_SHADER_DISK_CACHE", "0", TRUE);
-}
-
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -183,7 +178,8 @@ int main(int argc, char **argv)
 	uint64_t fd_limit;
 	int status;
 
-	disable_shader_caches();
+	/* Inherited by the probe, by sessions and by the render server. */
+	shader_cache_disable();
 	/* A peer that hangs up is an error of a write, also of those in libraries. */
 	signal(SIGPIPE, SIG_IGN);
 	if (options_parse(argc, argv, &options, &message) < 0) {

@@ -161,6 +161,20 @@ static const struct option_row table[OPTION_COUNT] = {
 			       "has no GL (QEMU with VNC, without gl=on, or with none) shows "
 			       "nothing then: use \\fB\\-\\-use\\-dmabuf=false\\fR for it.",
 		},
+	[OPTION_SHADER_CACHE] =
+		{
+			.name = "shader-cache",
+			.value = OPTION_VALUE_PATH,
+			.metavar = "DIRECTORY",
+			.help = "keep one VM's compiled shaders here; without it, none are kept",
+			.man = "Let the host's GL and Vulkan drivers keep compiled shaders in this "
+			       "directory, which is made if it is not there and has to belong to "
+			       "the user alone. What is in it was written on behalf of a guest, so "
+			       "give each VM a directory of its own, and a daemon of its own with "
+			       "\\fB\\-\\-max\\-sessions\\ 1\\fR or \\fB\\-\\-fd\\fR: a second "
+			       "session at the same time has none. Without this option no shaders "
+			       "are kept.",
+		},
 	[OPTION_HOSTMEM] =
 		{
 			.name = "hostmem",

@@ -248,6 +248,8 @@ static int set_option(struct parser *parser, const struct option_row *row, const
 		return set_outputs(parser, value);
 	case OPTION_CONTROL:
 		return set_control(parser, value);
+	case OPTION_SHADER_CACHE:
+		return set_path(parser, row, value, &options->shader_cache);
 	case OPTION_USE_DMABUF:
 		return set_bool(parser, row, value, &options->use_dmabuf);
 	case OPTION_HOSTMEM:
@@ -524,4 +526,5 @@ void options_finish(struct options *options)
 	g_clear_pointer(&options->socket_path, g_free);
 	g_clear_pointer(&options->render_node, g_free);
 	g_clear_pointer(&options->control_dir, g_free);
+	g_clear_pointer(&options->shader_cache, g_free);
 }

@@ -29,6 +29,7 @@ enum options_action {
  * @renderer: for the renderer's create(); context is unset
  * @outputs, @output_count: where the front-end has no display
  * @control_dir: where sessions put their control sockets, or NULL
+ * @shader_cache: for the drivers of one session at a time, or NULL
  * @max_sessions: front-ends at a time
  * @handshake_timeout_s: how long a front-end may say nothing, seconds; 0: for ever
  * @use_dmabuf: display pictures as dma-bufs where possible
@@ -46,6 +47,7 @@ struct options {
 	struct display_outputs outputs;
 	unsigned int output_count;
 	char *control_dir;
+	char *shader_cache;
 	bool once;
 	unsigned int max_sessions;
 	unsigned int handshake_timeout_s;

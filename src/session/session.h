@@ -18,6 +18,7 @@
  * @outputs: what there is where the front-end has no display of its own
  * @output_count: how many of them
  * @control_dir: where the session puts its control socket, or NULL
+ * @shader_cache: a folder of the session's own for drivers' compiled shaders, or NULL: none
  * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
  */
 struct session_config {
@@ -29,6 +30,7 @@ struct session_config {
 	struct display_outputs outputs;
 	unsigned int output_count;
 	const char *control_dir;
+	const char *shader_cache;
 	uint64_t hostmem;
 };
 

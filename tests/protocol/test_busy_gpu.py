@@ -47,18 +47,6 @@ def test_draw_that_ends(start):
     assert vm.gpu.memory.read(address, length) == bytes((0, 255, 0, 255)) * SIZE * SIZE
 
 
-def test_no_shader_cache(start, tmp_path):
-    """What a guest's shaders leave in the user's home: nothing, so that no other guest finds it."""
-    home = tmp_path / "home"
-    home.mkdir()
-    vm = start(False, {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")})
-    require(vm.gpu.submit_3d(CTX, virgl.draw_with(virgl.GREEN, SIZE, SIZE)))
-    require(vm.gpu.transfer_from_3d(CTX, vm.target, BOX))
-    vm.hang_up()
-    vm.daemon.wait_sessions()
-    assert list(home.iterdir()) == []
-
-
 def make_busy(vm):
     """The main thread of the session waits for the GPU afterwards. Where it is not there yet when
     this returns, the test is easier to pass, and no less right."""
