@@ -9,6 +9,7 @@
 #include "renderer/renderers.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,12 +19,21 @@
 
 #define TARGET_BUFFER	     0
 #define TARGET_2D	     2
+#define TARGET_1D	     1
 #define TARGET_3D	     3
+#define TARGET_CUBE	     4
+#define TARGET_1D_ARRAY	     6
 #define TARGET_2D_ARRAY	     7
+#define TARGET_CUBE_ARRAY    8
 #define PIPE_RESOURCE_CREATE 48
 #define BIND_RENDER	     (1 << 1)
 #define BIND_SAMPLER	     (1 << 3)
+#define FORMAT_R64_FLOAT     24
+#define FORMAT_RGBA64_FLOAT  27
 #define FORMAT_RGBA_FLOAT    31
+
+#define UNWRITTEN 0xbe /* what AddressSanitizer fills fresh memory with, too */
+#define SCAN_LEN  (1 << 20)
 
 /* Without Vulkan, which test-renderer-venus.c is for */
 #define GL_MASK ((1 << VIRTIO_GPU_CAPSET_VIRGL) | (1 << VIRTIO_GPU_CAPSET_VIRGL2))
@@ -820,6 +830,113 @@ static void test_hostile_buffer_read(void)
 	fixture_finish(&f);
 }
 
+/* A pixel of 32 bytes is longer than any that a texture can have, and a buffer takes every format. */
+static void test_hostile_buffer_formats(void)
+{
+	const struct gpu_transfer_3d part = {.box = {0, 0, 0, 4, 1, 1}};
+	struct fixture f;
+
+	fixture_init(&f);
+	for (uint32_t format = FORMAT_R64_FLOAT; format <= FORMAT_RGBA64_FLOAT; format++) {
+		const uint32_t pixel_len = (format - FORMAT_R64_FLOAT + 1) * 8;
+		struct gpu_resource buffer = resource_3d(0);
+		int ret;
+
+		buffer.args_3d.target = TARGET_BUFFER;
+		buffer.args_3d.bind = 1 << 4;
+		buffer.format = format;
+		buffer.width = 64;
+		buffer.height = 1;
+		if (f.renderer->ops->resource_create(f.renderer, &buffer) < 0)
+			continue;
+		attach(&f, &buffer);
+		ret = f.renderer->ops->transfer_from_host_3d(f.renderer, 0, &buffer, &part);
+		if (part.box.w * pixel_len > buffer.width)
+			g_assert_cmpint(ret, ==, -EINVAL);
+		resource_finish(&f, &buffer);
+	}
+	fixture_finish(&f);
+}
+
+static bool holds_unwritten(const uint8_t *memory, size_t len)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < len; i++)
+		count += memory[i] == UNWRITTEN;
+	return count > 8;
+}
+
+/* Draws black, where that can be, and reads it back with a heap in which fresh memory shows. */
+static bool read_shows_heap(struct fixture *f, struct gpu_resource *resource, uint8_t *memory)
+{
+	const struct gpu_transfer_3d layer = {
+		.box = {0, 0, 0, resource->width, resource->height, 1}};
+	const struct renderer_ops *ops = f->renderer->ops;
+	struct iovec iov[] = {{memory, 100}, {memory + 100, SCAN_LEN - 100}};
+
+	resource->iov = iov;
+	resource->iov_count = G_N_ELEMENTS(iov);
+	resource->backing_len = SCAN_LEN;
+	memset(memory, 0, SCAN_LEN);
+	g_assert_cmpint(ops->attach_backing(f->renderer, resource), ==, 0);
+	ops->transfer_to_host_3d(f->renderer, 0, resource, &layer);
+	/* 64 x 64 pixels are more than glibc keeps in its per-thread cache, which it does not fill. */
+	mallopt(M_PERTURB, UNWRITTEN ^ 0xff);
+	ops->transfer_from_host_3d(f->renderer, 0, resource, &layer);
+	mallopt(M_PERTURB, 0);
+	resource_finish(f, resource);
+	return holds_unwritten(memory, SCAN_LEN);
+}
+
+/* Of no format and target does a guest get memory that nobody wrote. */
+static void test_unwritten(void)
+{
+	static const uint32_t binds[] = {1 << 0, BIND_RENDER, BIND_SAMPLER};
+	g_autofree uint8_t *memory = g_malloc(SCAN_LEN);
+	unsigned int made = 0, wrong = 0;
+	struct fixture f;
+
+	fixture_init(&f);
+	for (uint32_t i = 0; i < 8 * 314 * G_N_ELEMENTS(binds); i++) {
+		const uint32_t target = i % 8 + 1, format = i / 8 % 314 + 1;
+		struct gpu_resource resource = resource_3d(0);
+		const bool is_line = target == TARGET_1D || target == TARGET_1D_ARRAY;
+		const bool is_cube = target == TARGET_CUBE || target == TARGET_CUBE_ARRAY;
+
+		resource.format = format;
+		resource.width = 64;
+		resource.height = is_line ? 1 : 64;
+		resource.args_3d.target = target;
+		resource.args_3d.bind = binds[i / 8 / 314];
+		resource.args_3d.depth = target == TARGET_3D ? 4 : 1;
+		resource.args_3d.array_size = is_cube ? 6 : target >= TARGET_1D_ARRAY ? 4 : 1;
+		if (f.renderer->ops->resource_create(f.renderer, &resource) < 0)
+			continue;
+		made++;
+		if (read_shows_heap(&f, &resource, memory)) {
+			g_test_message("target %u, format %u", target, format);
+			wrong++;
+		}
+	}
+	fixture_finish(&f);
+	g_assert_cmpuint(made, >, 500);
+	g_assert_cmpuint(wrong, ==, 0);
+}
+
+/* The same where the host has OpenGL ES only, which reads fewer formats back. */
+static void test_unwritten_gles(void)
+{
+	if (g_test_subprocess()) {
+		/* virglrenderer then finds no OpenGL to start with. */
+		g_setenv("MESA_GL_VERSION_OVERRIDE", "1.0", TRUE);
+		test_unwritten();
+		return;
+	}
+	g_test_trap_subprocess(NULL, 0, 0);
+	g_test_trap_assert_passed();
+}
+
 /* An image that has more bytes for a pixel than the display asked for. */
 static void test_hostile_read_rect(void)
 {
@@ -859,6 +976,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/renderer/virgl/hostile-sizes", test_hostile_sizes);
 	g_test_add_func("/renderer/virgl/hostile-transfers", test_hostile_transfers);
 	g_test_add_func("/renderer/virgl/hostile-buffer-read", test_hostile_buffer_read);
+	g_test_add_func("/renderer/virgl/hostile-buffer-formats", test_hostile_buffer_formats);
+	g_test_add_func("/renderer/virgl/unwritten", test_unwritten);
+	g_test_add_func("/renderer/virgl/unwritten-gles", test_unwritten_gles);
 	g_test_add_func("/renderer/virgl/hostile-read-rect", test_hostile_read_rect);
 	return g_test_run();
 }

@@ -13,6 +13,11 @@ struct range {
 	uint32_t last;
 };
 
+enum {
+	X24S8_UINT = 136,
+	X32_S8X24_UINT = 138,
+};
+
 /* Z16, Z32, Z24S8 and their like, S8; Z32_S8X24; X24S8, S8X24, X32_S8X24 */
 static const struct range depth[] = {{16, 23}, {126, 126}, {136, 138}};
 
@@ -31,6 +36,11 @@ static bool is_in(uint32_t format, const struct range *ranges, size_t count)
 bool renderer_virgl_format_is_depth(uint32_t format)
 {
 	return is_in(format, depth, G_N_ELEMENTS(depth));
+}
+
+bool renderer_virgl_format_is_stencil_view(uint32_t format)
+{
+	return format >= X24S8_UINT && format <= X32_S8X24_UINT;
 }
 
 bool renderer_virgl_format_is_compressed(uint32_t format)

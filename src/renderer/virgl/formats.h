@@ -10,3 +10,6 @@ bool renderer_virgl_format_is_depth(uint32_t format);
 
 /** renderer_virgl_format_is_compressed() - Is a line of blocks more than a line of pixels? */
 bool renderer_virgl_format_is_compressed(uint32_t format);
+
+/** renderer_virgl_format_is_stencil_view() - The stencil of a depth format, by itself? */
+bool renderer_virgl_format_is_stencil_view(uint32_t format);

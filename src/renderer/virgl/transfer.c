@@ -7,6 +7,8 @@
  */
 #include "renderer/virgl/renderer_virgl.h"
 
+#include <dlfcn.h>
+
 #include "renderer/virgl/formats.h"
 #include "util/checked.h"
 #include "util/iov.h"
@@ -24,9 +26,12 @@ enum {
 /* Copied at a time on the way to the library. */
 #define MAX_BOUNCE_LEN (UINT64_C(64) << 20)
 
+#define FORMAT_R64_FLOAT    24 /* and up to R64G64B64A64_FLOAT, of buffers only */
+#define FORMAT_RGBA64_FLOAT 27
 #define FORMAT_R8_UNORM	    64
 #define BYTES_PER_PIXEL	    4  /* of what can be shown */
-#define MAX_BYTES_PER_PIXEL 16 /* of any format */
+#define MAX_BYTES_PER_PIXEL 16 /* of any format of a texture */
+#define MAX_GL_ERRORS	    16 /* looked at; a lost GPU says the same for ever */
 
 /* Laid out as the library's struct virgl_box, which its header does not define. */
 static struct virgl_box *box_of(struct virtio_gpu_box *box)
@@ -82,6 +87,11 @@ static bool is_transfer_sane(
 	const struct virtio_gpu_box *box = &transfer->box;
 	uint64_t end;
 
+	/* Only the library knows how large the texture of a blob is, and so what a 0 stands for. */
+	if (resource->kind == GPU_RESOURCE_BLOB &&
+		((transfer->stride == 0 && box->h > 1) ||
+			(transfer->layer_stride == 0 && box->d > 1)))
+		return false;
 	if (!is_axis_sane(box->x, box->w) || !is_axis_sane(box->y, box->h) ||
 		!is_axis_sane(box->z, box->d))
 		return false;
@@ -103,21 +113,22 @@ struct bounce {
 };
 
 /*
- * For each line the library looks for its place from the first piece on. Through one piece of ours the
- * pieces are walked once; and what the library does not write of it when it reads, the guest had there
- * before, and is nobody else's.
+ * For each line the library looks for its place from the first piece on. Through one piece of ours
+ * the pieces are walked once.
  */
-static bool needs_bounce(const struct gpu_resource *resource, const struct virtio_gpu_box *box)
+static bool has_many_steps(const struct gpu_resource *resource, const struct virtio_gpu_box *box)
 {
 	return resource->iov_count > 1 &&
 	       (uint64_t)resource->iov_count * box->h * box->d > MAX_STEPS;
 }
 
-/* Copies what @transfer may touch. Return: 0; -EINVAL outside the backing; -ENOMEM. */
+/*
+ * Copies what @transfer may touch. @cursor is then where that begins in the backing.
+ * Return: 0; -EINVAL outside the backing; -ENOMEM.
+ */
 static int bounce_init(struct bounce *bounce, const struct gpu_resource *resource,
-	const struct gpu_transfer_3d *transfer)
+	const struct gpu_transfer_3d *transfer, struct iov_cursor *cursor)
 {
-	struct iov_cursor cursor = iov_cursor_init(resource->iov, resource->iov_count);
 	uint64_t len;
 
 	if (transfer->offset >= resource->backing_len || !transfer_extent(resource, transfer, &len))
@@ -129,7 +140,7 @@ static int bounce_init(struct bounce *bounce, const struct gpu_resource *resourc
 	if (!bounce->memory)
 		return -ENOMEM;
 	bounce->iov = (struct iovec){bounce->memory, len};
-	if (iov_cursor_read(&cursor, transfer->offset, bounce->memory, len) != len) {
+	if (iov_cursor_read(cursor, transfer->offset, bounce->memory, len) != len) {
 		g_free(bounce->memory);
 		return -EINVAL;
 	}
@@ -159,18 +170,49 @@ static int read_part(uint32_t ctx_id, struct gpu_resource *resource,
 		iov ? 0 : transfer->offset, iov, iov ? 1 : 0));
 }
 
+/*
+ * Has the GL context that is current, which is the one of the last transfer, met an error? It says
+ * so once. The library, which does not ask, calls OpenGL through libepoxy, whichever OpenGL it is.
+ */
+static bool take_gl_error(void)
+{
+	void *epoxy = dlopen("libepoxy.so.0", RTLD_LAZY | RTLD_NOLOAD);
+	uint32_t (**get_error)(void) = NULL;
+	bool has_error = false;
+
+	if (!epoxy)
+		return false;
+	*(void **)&get_error = dlsym(epoxy, "epoxy_glGetError");
+	for (int i = 0; get_error && i < MAX_GL_ERRORS && (*get_error)() != 0; i++)
+		has_error = true;
+	dlclose(epoxy);
+	return has_error;
+}
+
+/* An error may be of a command before, so that only the second one counts. */
+static int read_checked(uint32_t ctx_id, struct gpu_resource *resource,
+	const struct gpu_transfer_3d *transfer, struct iovec *iov)
+{
+	int ret = read_part(ctx_id, resource, transfer, iov);
+
+	if (ret < 0 || !take_gl_error())
+		return ret;
+	ret = read_part(ctx_id, resource, transfer, iov);
+	return ret == 0 && take_gl_error() ? -EINVAL : ret;
+}
+
 static int bounced(uint32_t ctx_id, struct gpu_resource *resource,
-	const struct gpu_transfer_3d *transfer, transfer_fn fn)
+	const struct gpu_transfer_3d *transfer, transfer_fn fn, struct iov_cursor *cursor)
 {
 	struct bounce bounce;
-	int ret = bounce_init(&bounce, resource, transfer);
+	int ret = bounce_init(&bounce, resource, transfer, cursor);
 
 	if (ret < 0)
 		return ret;
 	ret = fn(ctx_id, resource, transfer, &bounce.iov);
-	if (ret == 0 && fn == read_part)
-		iov_write(resource->iov, resource->iov_count, transfer->offset, bounce.memory,
-			bounce.iov.iov_len);
+	if (ret == 0 && fn == read_checked)
+		iov_write(cursor->iov, cursor->iov_count, transfer->offset - cursor->start,
+			bounce.memory, bounce.iov.iov_len);
 	g_free(bounce.memory);
 	return ret;
 }
@@ -192,10 +234,11 @@ static int bounce_parts(uint32_t ctx_id, struct gpu_resource *resource,
 		by_lines ? (uint32_t)CLAMP(room / transfer->stride, 1, transfer->box.h)
 			 : transfer->box.h;
 	struct gpu_transfer_3d part = *transfer;
+	struct iov_cursor cursor = iov_cursor_init(resource->iov, resource->iov_count);
 	int ret = 0;
 
 	if (!by_layers)
-		return bounced(ctx_id, resource, transfer, fn);
+		return bounced(ctx_id, resource, transfer, fn, &cursor);
 	part.box.d = 1;
 	for (uint32_t z = 0; ret == 0 && z < transfer->box.d; z++) {
 		part.box.z = transfer->box.z + z;
@@ -204,7 +247,9 @@ static int bounce_parts(uint32_t ctx_id, struct gpu_resource *resource,
 			part.box.h = MIN(lines, transfer->box.h - y);
 			part.offset = transfer->offset + (uint64_t)z * transfer->layer_stride +
 				      (uint64_t)y * transfer->stride;
-			ret = bounced(ctx_id, resource, &part, fn);
+			if (part.offset < cursor.start)
+				return -EINVAL; /* a layer inside the one before */
+			ret = bounced(ctx_id, resource, &part, fn, &cursor);
 		}
 	}
 	return ret;
@@ -218,7 +263,7 @@ int renderer_virgl_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_i
 	if (!is_transfer_sane(resource, transfer))
 		return -EINVAL;
 	begin_transfer(ctx_id);
-	if (needs_bounce(resource, &transfer->box))
+	if (has_many_steps(resource, &transfer->box))
 		return bounce_parts(ctx_id, resource, transfer, write_part);
 	return write_part(ctx_id, resource, transfer, NULL);
 }
@@ -230,15 +275,21 @@ int renderer_virgl_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_i
 static bool is_buffer_read_sane(
 	const struct gpu_resource *resource, const struct virtio_gpu_box *box)
 {
+	uint64_t pixel_len = MAX_BYTES_PER_PIXEL;
+
 	if (resource->kind != GPU_RESOURCE_3D || resource->args_3d.target != TARGET_BUFFER ||
 		resource->format == FORMAT_R8_UNORM)
 		return true;
-	return checked_range(box->x, (uint64_t)box->w * MAX_BYTES_PER_PIXEL, resource->width);
+	if (resource->format >= FORMAT_R64_FLOAT && resource->format <= FORMAT_RGBA64_FLOAT)
+		pixel_len *= 2;
+	return checked_range(box->x, box->w * pixel_len, resource->width);
 }
 
 /*
  * The library says that it has read what OpenGL cannot read back, and answers with memory that it
- * never wrote: multisampled textures, and depth and stencil in 3D and cube textures.
+ * never wrote: multisampled textures, and depth, stencil and compressed blocks in 3D textures, the
+ * first two in cube textures as well. Of a view of the stencil it writes a byte in four. What a
+ * host's OpenGL cannot besides, read_checked() notices.
  */
 static bool is_readable(const struct gpu_resource *resource)
 {
@@ -246,42 +297,42 @@ static bool is_readable(const struct gpu_resource *resource)
 
 	if (resource->kind != GPU_RESOURCE_3D)
 		return true;
-	if (args->nr_samples > 1)
+	if (args->nr_samples > 1 || renderer_virgl_format_is_stencil_view(resource->format))
 		return false;
+	if (args->target == TARGET_TEXTURE_3D)
+		return !renderer_virgl_format_is_depth(resource->format) &&
+		       !renderer_virgl_format_is_compressed(resource->format);
 	return !renderer_virgl_format_is_depth(resource->format) ||
-	       (args->target != TARGET_TEXTURE_3D && args->target != TARGET_CUBE &&
-		       args->target != TARGET_CUBE_ARRAY);
+	       (args->target != TARGET_CUBE && args->target != TARGET_CUBE_ARRAY);
+}
+
+static bool is_buffer(const struct gpu_resource *resource)
+{
+	return resource->kind == GPU_RESOURCE_3D && resource->args_3d.target == TARGET_BUFFER;
 }
 
 /*
  * Of several layers the library reads the first one only, and gives the guest what its buffer held
  * before for the others. So each is read by itself. How far they are apart has to be said for that,
  * as Mesa does: only the library knows the size of a pixel.
+ *
+ * A texture always goes through one piece of ours. For several pieces the library reads into fresh
+ * memory of its own, and gives it to the guest whether OpenGL wrote it or not. Of ours, what is not
+ * written is what the guest had there before, and of a failure nothing gets there.
  */
 int renderer_virgl_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
 	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
 {
-	const uint32_t layer_count = transfer->box.d;
-	struct gpu_transfer_3d layer = *transfer;
-	int ret = 0;
-
 	if (is_box_empty(&transfer->box))
 		return 0;
 	if (!is_transfer_sane(resource, transfer) ||
 		!is_buffer_read_sane(resource, &transfer->box) || !is_readable(resource) ||
-		(layer_count > 1 && transfer->layer_stride == 0))
+		(transfer->box.d > 1 && transfer->layer_stride == 0))
 		return -EINVAL;
 	begin_transfer(ctx_id);
-	layer.box.d = 1;
-	for (uint32_t i = 0; ret == 0 && i < layer_count; i++) {
-		layer.box.z = transfer->box.z + i;
-		if (needs_bounce(resource, &transfer->box))
-			ret = bounce_parts(ctx_id, resource, &layer, read_part);
-		else
-			ret = read_part(ctx_id, resource, &layer, NULL);
-		layer.offset += transfer->layer_stride;
-	}
-	return ret;
+	if (is_buffer(resource) && transfer->box.d == 1)
+		return read_part(ctx_id, resource, transfer, NULL);
+	return bounce_parts(ctx_id, resource, transfer, read_checked);
 }
 
 int renderer_virgl_transfer_to_host_2d(struct renderer *renderer, struct gpu_resource *resource,
@@ -316,11 +367,12 @@ int renderer_virgl_write_rect(
 int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, void *dst, size_t stride)
 {
-	struct virtio_gpu_box box = {
-		.x = rect->x, .y = rect->y, .w = rect->width, .h = rect->height, .d = 1};
+	const struct gpu_transfer_3d transfer = {
+		.box = {.x = rect->x, .y = rect->y, .w = rect->width, .h = rect->height, .d = 1},
+		.stride = (uint32_t)stride,
+	};
 	const uint64_t len = (uint64_t)stride * rect->height;
 	struct iovec iov = {dst, len};
-	int ret;
 
 	if (resource->kind == GPU_RESOURCE_BLOB)
 		return -ENOTSUP;
@@ -330,7 +382,5 @@ int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *res
 		!is_axis_sane(rect->y, rect->height))
 		return -EINVAL;
 	virgl_renderer_force_ctx_0();
-	ret = virgl_renderer_transfer_read_iov(
-		resource->id, 0, 0, (uint32_t)stride, 0, box_of(&box), 0, &iov, 1);
-	return renderer_virgl_errno(ret);
+	return read_checked(0, resource, &transfer, &iov);
 }
