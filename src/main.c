@@ -6,6 +6,7 @@
  */
 #include "cli/capabilities.h"
 #include "cli/options.h"
+#include "config.h"
 #include "renderer/renderers.h"
 #include "session/listener.h"
 #include "session/probe.h"
@@ -14,8 +15,6 @@
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/signals.h"
-
-#include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,16 +88,16 @@ static int check_connection(int fd)
 static int choose_renderer(struct session_config *config, int stop_fd)
 {
 	g_autofree char *message = NULL;
-	int err = probe_choose(NULL, &config->renderer, stop_fd, &config->type, &message);
+	int ret = probe_choose(NULL, &config->renderer, stop_fd, &config->type, &message);
 
-	if (err == -EINTR)
+	if (ret == -EINTR)
 		log_info("ended by a signal");
-	else if (err < 0)
+	else if (ret < 0)
 		log_error("no renderer starts: %s", message);
 	else
 		log_info("mode %s is the best that starts here%s%s", config->type->name,
 			message ? "; " : "", message ? message : "");
-	return err;
+	return ret;
 }
 
 static int serve_connection(const struct options *options, struct session_config *config)
@@ -106,15 +105,15 @@ static int serve_connection(const struct options *options, struct session_config
 	static const int stop_signals[] = {SIGTERM, SIGINT};
 	/* They stay blocked: what comes before session_run() waits for it. */
 	autofd stop_fd = signals_open(stop_signals, G_N_ELEMENTS(stop_signals));
-	int err = 0;
+	int ret = 0;
 
 	if (check_connection(options->fd) < 0)
 		return EXIT_FAILURE;
 	if (!config->type)
-		err = choose_renderer(config, stop_fd);
-	if (err == -EINTR)
+		ret = choose_renderer(config, stop_fd);
+	if (ret == -EINTR)
 		return EXIT_SUCCESS;
-	if (err < 0)
+	if (ret < 0)
 		return EXIT_FAILURE;
 	return session_run(options->fd, config);
 }

@@ -44,10 +44,10 @@ check() {
 	fi
 }
 
-# run_meson_tests NAME BUILD: each test case that `meson test` counts.
+# run_meson_tests NAME BUILD: each unit that `meson test` counts.
 run_meson_tests() {
 	local name=$1 build=$2 log=$2/logs/meson-test.log status=0 passed failed skipped word
-	meson test -C "$build" --no-rebuild --print-errorlogs >"$log" 2>&1 </dev/null || status=$?
+	meson test -C "$build" --no-rebuild --print-errorlogs --suite unit >"$log" 2>&1 </dev/null || status=$?
 	passed=$(meson_count Ok "$log")
 	skipped=$(meson_count Skipped "$log")
 	failed=0

@@ -7,9 +7,8 @@
  *	generate bash		the completion for bash
  */
 #include "cli/option_table.h"
-#include "renderer/renderers.h"
-
 #include "config.h"
+#include "renderer/renderers.h"
 
 #include <glib.h>
 #include <stdio.h>

@@ -175,11 +175,11 @@ static int set_level(struct parser *parser, const char *value)
 static int set_max_sessions(struct parser *parser, const struct option_row *row, const char *value)
 {
 	uint64_t number;
-	int err = set_number(parser, row, value, 1, MAX_MAX_SESSIONS, &number);
+	int ret = set_number(parser, row, value, 1, MAX_MAX_SESSIONS, &number);
 
-	if (err == 0)
+	if (ret == 0)
 		parser->options.max_sessions = (unsigned int)number;
-	return err;
+	return ret;
 }
 
 static int set_handshake_timeout(
@@ -196,11 +196,11 @@ static int set_handshake_timeout(
 static int set_fd(struct parser *parser, const struct option_row *row, const char *value)
 {
 	uint64_t number;
-	int err = set_number(parser, row, value, 0, INT_MAX, &number);
+	int ret = set_number(parser, row, value, 0, INT_MAX, &number);
 
-	if (err == 0)
+	if (ret == 0)
 		parser->options.fd = (int)number;
-	return err;
+	return ret;
 }
 
 static int set_renderer_option(
@@ -467,10 +467,10 @@ static int finish_capsets(struct parser *parser)
 	if (!names[0])
 		return fail(parser, "--capset takes a list of names, not an empty word");
 	for (char **name = names; *name; name++) {
-		int err = add_capset(parser, *name);
+		int ret = add_capset(parser, *name);
 
-		if (err < 0)
-			return err;
+		if (ret < 0)
+			return ret;
 	}
 	return check_built(parser, parser->options.type);
 }
@@ -488,34 +488,34 @@ static int finish_connection(struct parser *parser)
 
 static int finish(struct parser *parser)
 {
-	int err;
+	int ret;
 
 	if (parser->options.action == OPTIONS_HELP || parser->options.action == OPTIONS_VERSION)
 		return 0;
 	if (is_given(parser, OPTION_GPU_DEVICE) && is_given(parser, OPTION_RENDER_NODE))
 		return fail(parser, "--gpu-device and --render-node are the same; give one");
 	parser->options.renderer.render_node = parser->options.render_node;
-	err = finish_mode(parser);
-	if (err == 0)
-		err = finish_capsets(parser);
-	if (err == 0)
-		err = finish_connection(parser);
-	return err;
+	ret = finish_mode(parser);
+	if (ret == 0)
+		ret = finish_capsets(parser);
+	if (ret == 0)
+		ret = finish_connection(parser);
+	return ret;
 }
 
 int options_parse(int argc, char **argv, struct options *ret_options, char **ret_message)
 {
 	struct parser parser = {.options.fd = -1};
-	int err;
+	int ret;
 
 	set_defaults(&parser);
-	err = parse_words(&parser, argc, argv);
-	if (err == 0)
-		err = finish(&parser);
-	if (err < 0) {
+	ret = parse_words(&parser, argc, argv);
+	if (ret == 0)
+		ret = finish(&parser);
+	if (ret < 0) {
 		options_finish(&parser.options);
 		*ret_message = parser.message;
-		return err;
+		return ret;
 	}
 	*ret_options = parser.options;
 	return 0;

@@ -3,9 +3,8 @@
 /*
  * --help, from the tables of options and renderers.
  */
-#include "cli/options.h"
-
 #include "cli/option_table.h"
+#include "cli/options.h"
 #include "renderer/renderers.h"
 
 #include <stdio.h>

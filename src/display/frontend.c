@@ -16,7 +16,6 @@
  * Done functions and events may destroy the display: every dispatch holds a reference.
  */
 #include "display/displays.h"
-
 #include "display/replies.h"
 #include "display/socket.h"
 #include "display/wire.h"
@@ -538,17 +537,17 @@ static void handle_reply(void *opaque, const struct display_awaited *awaited, in
 static gboolean dispatch_readable(gint fd, GIOCondition condition, gpointer user_data)
 {
 	struct frontend *frontend = user_data;
-	int err;
+	int ret;
 
 	frontend->refs++;
-	err = display_replies_read(&frontend->replies, fd, handle_reply, frontend);
-	if (err < 0 && !frontend->destroyed) {
-		if (err == -ECONNRESET)
+	ret = display_replies_read(&frontend->replies, fd, handle_reply, frontend);
+	if (ret < 0 && !frontend->destroyed) {
+		if (ret == -ECONNRESET)
 			log_debug("the front-end closed its display socket");
 		else
 			log_warning("the display socket is given up: %s",
-				err == -EPROTO ? "it sent an answer that was not asked for"
-					       : g_strerror(-err));
+				ret == -EPROTO ? "it sent an answer that was not asked for"
+					       : g_strerror(-ret));
 		remove_source(&frontend->read_source);
 		schedule_hangup(frontend);
 	}

@@ -198,7 +198,7 @@ static int enqueue(struct display_socket *socket, const struct outgoing *outgoin
 int display_socket_send(struct display_socket *socket, const struct display_message *message)
 {
 	struct outgoing outgoing = {.message = *message, .owned_fd = -1};
-	int err = -EAGAIN;
+	int ret = -EAGAIN;
 
 	if (socket->fd < 0)
 		return -ECONNRESET;
@@ -207,14 +207,14 @@ int display_socket_send(struct display_socket *socket, const struct display_mess
 		outgoing.message.line_count = 1;
 	}
 	if (g_queue_is_empty(&socket->queue))
-		err = send_rest(socket->fd, &outgoing);
-	if (err == 0)
+		ret = send_rest(socket->fd, &outgoing);
+	if (ret == 0)
 		return 0;
-	if (err == -EAGAIN)
-		err = enqueue(socket, &outgoing);
-	if (err < 0) {
+	if (ret == -EAGAIN)
+		ret = enqueue(socket, &outgoing);
+	if (ret < 0) {
 		socket->events->broken(socket->opaque);
-		return err;
+		return ret;
 	}
 	return DISPLAY_PENDING;
 }
@@ -236,11 +236,11 @@ void display_socket_flush(struct display_socket *socket)
 
 	/* A done function may queue the next message, and even finish the socket. */
 	while (socket->fd >= 0 && (outgoing = g_queue_peek_head(&socket->queue))) {
-		int err = send_rest(socket->fd, outgoing);
+		int ret = send_rest(socket->fd, outgoing);
 
-		if (err == -EAGAIN)
+		if (ret == -EAGAIN)
 			return;
-		if (err < 0) {
+		if (ret < 0) {
 			stop_writing(socket);
 			socket->events->broken(socket->opaque);
 			return;

@@ -61,7 +61,7 @@ static enum gpu_verdict check_arguments(struct gpu_device *device, struct gpu_co
 		why = "this mode has no host blobs";
 	if (why)
 		return gpu_command_refuse(command, resource->id, GPU_ERR_INVALID_PARAMETER, why);
-	if (has_host_memory(blob) && gpu_context_find(device, blob->ctx_id) == NULL)
+	if (has_host_memory(blob) && !gpu_context_find(device, blob->ctx_id))
 		return gpu_command_refuse(command, resource->id, GPU_ERR_INVALID_CONTEXT_ID,
 			"there is no such context");
 	if (fd_is_scarce())

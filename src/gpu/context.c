@@ -69,7 +69,7 @@ void gpu_context_destroy_all(struct gpu_device *device)
 {
 	g_autoptr(GList) all = g_hash_table_get_values(device->contexts->by_id);
 
-	for (GList *link = all; link != NULL; link = link->next)
+	for (GList *link = all; link; link = link->next)
 		context_destroy(device, link->data);
 }
 
@@ -114,11 +114,11 @@ static enum gpu_verdict check_new(
 {
 	uint32_t id = command->hdr.ctx_id;
 
-	if (id == 0 || gpu_context_find(device, id) != NULL)
+	if (id == 0 || gpu_context_find(device, id))
 		return gpu_command_refuse(
 			command, 0, GPU_ERR_INVALID_CONTEXT_ID, "the context id is 0 or in use");
 	/* 0 is the renderer's default. */
-	if (capset_id != 0 && gpu_capset_find(device->renderer, capset_id) == NULL)
+	if (capset_id != 0 && !gpu_capset_find(device->renderer, capset_id))
 		return gpu_command_refuse(
 			command, 0, GPU_ERR_INVALID_PARAMETER, "the capset is not offered");
 	if (g_hash_table_size(device->contexts->by_id) >= device->limits.max_contexts)

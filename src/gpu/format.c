@@ -65,5 +65,5 @@ const struct gpu_format *gpu_format_find_2d(uint32_t id)
 {
 	const struct gpu_format *format = gpu_format_find(id);
 
-	return format != NULL && format->is_2d ? format : NULL;
+	return format && format->is_2d ? format : NULL;
 }

@@ -300,9 +300,8 @@ enum gpu_verdict gpu_handle_resource_create_2d(
 
 	if (verdict != GPU_OK)
 		return verdict;
-	if (gpu_format_find_2d(resource.format) == NULL || resource.width == 0 ||
-		resource.height == 0 || resource.width > GPU_MAX_2D_SIZE ||
-		resource.height > GPU_MAX_2D_SIZE)
+	if (!gpu_format_find_2d(resource.format) || resource.width == 0 || resource.height == 0 ||
+		resource.width > GPU_MAX_2D_SIZE || resource.height > GPU_MAX_2D_SIZE)
 		return gpu_command_refuse(command, resource.id, GPU_ERR_INVALID_PARAMETER,
 			"the format or the size is not possible");
 	return gpu_resource_add(device, command, &resource, NULL,

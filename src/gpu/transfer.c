@@ -164,7 +164,7 @@ static enum gpu_verdict transfer_3d(
 	enum gpu_verdict verdict;
 	int ret;
 
-	if (ctx_id != 0 && gpu_context_find(device, ctx_id) == NULL)
+	if (ctx_id != 0 && !gpu_context_find(device, ctx_id))
 		return gpu_command_refuse(
 			command, id, GPU_ERR_INVALID_CONTEXT_ID, "there is no such context");
 	verdict = find_backed(device, command, id, &resource);

@@ -128,16 +128,16 @@ int guest_memory_add(struct guest_memory *memory, const struct guest_memory_regi
 {
 	struct mapping mapping = {.region = *region};
 	unsigned int at = memory->count;
-	int err;
+	int ret;
 
-	err = check_region(memory, region);
-	if (err < 0)
-		return err;
+	ret = check_region(memory, region);
+	if (ret < 0)
+		return ret;
 	if (memory->count == GUEST_MEMORY_MAX_REGIONS)
 		return -ENOSPC;
-	err = map_region(&mapping, fd);
-	if (err < 0)
-		return err;
+	ret = map_region(&mapping, fd);
+	if (ret < 0)
+		return ret;
 
 	while (at > 0 && memory->mappings[at - 1].region.gpa > region->gpa)
 		at--;

@@ -6,10 +6,10 @@
  */
 #include "renderer/renderers.h"
 
-#include <string.h>
-
 #include "renderer/create.h"
 #include "renderer/options.h"
+
+#include <string.h>
 
 #ifdef HAVE_VIRGL
 #define VIRGL_CREATE renderer_virgl_create

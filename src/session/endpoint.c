@@ -99,7 +99,7 @@ static int check_dead(const struct sockaddr_un *address, char **ret_message)
 static int remove_stale(const struct sockaddr_un *address, char **ret_message)
 {
 	struct stat st;
-	int err;
+	int ret;
 
 	if (lstat(address->sun_path, &st) < 0)
 		return 0; /* nothing there; what else is wrong, bind() tells */
@@ -108,9 +108,9 @@ static int remove_stale(const struct sockaddr_un *address, char **ret_message)
 			"'%s' exists and is not a socket; choose another path", address->sun_path);
 		return -EEXIST;
 	}
-	err = check_dead(address, ret_message);
-	if (err < 0)
-		return err;
+	ret = check_dead(address, ret_message);
+	if (ret < 0)
+		return ret;
 	if (unlink(address->sun_path) < 0 && errno != ENOENT) {
 		*ret_message = g_strdup_printf("cannot replace the stale socket '%s': %s",
 			address->sun_path, g_strerror(errno));
@@ -173,14 +173,14 @@ int endpoint_open(const char *path, struct endpoint *ret_endpoint, char **ret_me
 {
 	struct sockaddr_un address;
 	autofd lock_fd = -1;
-	int err = make_address(path, &address, ret_message);
+	int ret = make_address(path, &address, ret_message);
 
-	if (err < 0)
-		return err;
+	if (ret < 0)
+		return ret;
 	lock_fd = lock_directory(path);
-	err = remove_stale(&address, ret_message);
-	if (err < 0)
-		return err;
+	ret = remove_stale(&address, ret_message);
+	if (ret < 0)
+		return ret;
 	return bind_and_listen(&address, ret_endpoint, ret_message);
 }
 

@@ -338,16 +338,16 @@ static int choose_renderer(struct listener *listener)
 {
 	const struct renderer_type *wanted = listener->config->session.type;
 	g_autofree char *message = NULL;
-	int err = probe_choose(wanted, &listener->session.renderer, listener->stop_fd,
+	int ret = probe_choose(wanted, &listener->session.renderer, listener->stop_fd,
 		&listener->session.type, &message);
 
-	if (err == -EINTR) {
+	if (ret == -EINTR) {
 		log_info("ended by a signal");
-		return err;
+		return ret;
 	}
-	if (err < 0) {
+	if (ret < 0) {
 		log_error("no renderer starts: %s", message);
-		return err;
+		return ret;
 	}
 	log_info("mode %s%s%s%s", listener->session.type->name,
 		wanted ? "" : " is the best that starts here", message ? "; " : "",
@@ -368,7 +368,7 @@ static void finish(struct listener *listener)
 static enum role listen_and_serve(struct listener *listener)
 {
 	g_autofree char *message = NULL;
-	int err;
+	int ret;
 
 	listener->exit_status = 1;
 	if (open_signals(listener) < 0)
@@ -378,10 +378,10 @@ static enum role listen_and_serve(struct listener *listener)
 		log_error("%s", message);
 		return ROLE_LISTENER;
 	}
-	err = choose_renderer(listener);
-	if (err == -EINTR)
+	ret = choose_renderer(listener);
+	if (ret == -EINTR)
 		listener->exit_status = 0;
-	if (err < 0)
+	if (ret < 0)
 		return ROLE_LISTENER;
 	log_info("listening on %s", listener->endpoint.path);
 	listener->exit_status = 0;

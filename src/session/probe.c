@@ -39,15 +39,15 @@ static G_GNUC_NORETURN void run_child(
 	struct renderer *renderer;
 	g_autofree char *message = NULL;
 	g_autofree char *line = NULL;
-	int err;
+	int ret;
 
 	/* What a driver prints must not get into the output of --print-capabilities. */
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	log_set_prefix("probe");
 	child_options.context = g_main_context_new();
-	err = type->create(&child_options, &renderer, &message);
-	line = err < 0 ? g_strdup_printf("%c%.1000s", NOT_STARTED,
-				 message != NULL ? message : g_strerror(-err))
+	ret = type->create(&child_options, &renderer, &message);
+	line = ret < 0 ? g_strdup_printf(
+				 "%c%.1000s", NOT_STARTED, message ? message : g_strerror(-ret))
 		       : g_strdup_printf("%c", STARTED);
 	if (write(pipe_fd, line, strlen(line)) < 0)
 		_exit(1);
@@ -135,20 +135,20 @@ static int try_type(const struct renderer_type *type, const struct renderer_opti
 	struct probe probe = {.type = type, .pipe_fd = -1};
 	char line[PIPE_BUF];
 	ssize_t len;
-	int err = start_child(&probe, options);
+	int ret = start_child(&probe, options);
 
-	if (err < 0)
-		return err;
-	err = wait_for_child(&probe, interrupt_fd);
-	if (err == -ETIMEDOUT) {
+	if (ret < 0)
+		return ret;
+	ret = wait_for_child(&probe, interrupt_fd);
+	if (ret == -ETIMEDOUT) {
 		end_child(&probe);
 		*ret_message =
 			g_strdup_printf("the driver did not start within %d seconds", TIME_LIMIT_S);
 		return -ENODEV;
 	}
-	if (err < 0) {
+	if (ret < 0) {
 		end_child(&probe);
-		return err;
+		return ret;
 	}
 	len = read(probe.pipe_fd, line, sizeof(line) - 1);
 	if (len <= 0) {
@@ -173,17 +173,17 @@ static int choose_best(const struct renderer_options *options, int interrupt_fd,
 {
 	for (const struct renderer_type *type = renderer_types; type->name; type++) {
 		g_autofree char *reason = NULL;
-		int err;
+		int ret;
 
 		if (!type->create) {
 			append_reason(reasons, type->name, "not in this build");
 			continue;
 		}
-		err = try_type(type, options, interrupt_fd, &reason);
-		if (err == 0)
+		ret = try_type(type, options, interrupt_fd, &reason);
+		if (ret == 0)
 			*ret_type = type;
-		if (err != -ENODEV)
-			return err;
+		if (ret != -ENODEV)
+			return ret;
 		append_reason(reasons, type->name, reason);
 	}
 	return -ENODEV;
@@ -194,21 +194,21 @@ int probe_choose(const struct renderer_type *wanted, const struct renderer_optio
 {
 	g_autoptr(GString) reasons = g_string_new(NULL);
 	g_autofree char *reason = NULL;
-	int err;
+	int ret;
 
 	if (wanted) {
-		err = try_type(wanted, options, interrupt_fd, &reason);
-		if (err == 0)
+		ret = try_type(wanted, options, interrupt_fd, &reason);
+		if (ret == 0)
 			*ret_type = wanted;
-		else if (err != -EINTR)
-			append_reason(reasons, wanted->name, reason ? reason : g_strerror(-err));
+		else if (ret != -EINTR)
+			append_reason(reasons, wanted->name, reason ? reason : g_strerror(-ret));
 	} else {
-		err = choose_best(options, interrupt_fd, ret_type, reasons);
-		if (err < 0 && err != -ENODEV && err != -EINTR)
-			append_reason(reasons, "probe", g_strerror(-err));
+		ret = choose_best(options, interrupt_fd, ret_type, reasons);
+		if (ret < 0 && ret != -ENODEV && ret != -EINTR)
+			append_reason(reasons, "probe", g_strerror(-ret));
 	}
-	if (err != -EINTR)
+	if (ret != -EINTR)
 		*ret_message =
 			reasons->len > 0 ? g_string_free(g_steal_pointer(&reasons), FALSE) : NULL;
-	return err;
+	return ret;
 }

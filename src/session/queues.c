@@ -94,7 +94,7 @@ static gboolean go_on(gpointer user_data)
 /* Comes back to the queues after everything else that is ready had its turn. */
 static void go_on_later(struct session *session)
 {
-	if (session->go_on != NULL)
+	if (session->go_on)
 		return;
 	session->go_on = g_idle_source_new();
 	g_source_set_priority(session->go_on, G_PRIORITY_DEFAULT);

@@ -301,10 +301,10 @@ static void disconnect_parts(struct session *session)
 	/* What is pending in the device refers to chains of the queues, so the device goes first. */
 	gpu_device_destroy(session->device);
 	vhost_destroy(session->vhost);
-	if (session->display != NULL)
+	if (session->display)
 		session->display->ops->destroy(session->display);
 	session->headless->ops->destroy(session->headless);
-	if (session->go_on != NULL) {
+	if (session->go_on) {
 		g_source_destroy(session->go_on);
 		g_source_unref(session->go_on);
 	}
@@ -347,7 +347,7 @@ int session_run(int fd, const struct session_config *config)
 		return 1;
 	g_main_context_push_thread_default(context);
 	renderer = start_renderer(&session);
-	if (renderer == NULL) {
+	if (!renderer) {
 		watchdog_stop(watchdog);
 		return 1;
 	}

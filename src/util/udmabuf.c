@@ -24,7 +24,7 @@ static uint32_t merge(const struct udmabuf_part *parts, uint32_t count,
 	for (uint32_t i = 0; i < count; i++) {
 		struct udmabuf_create_item *last = used > 0 ? &items[used - 1] : NULL;
 
-		if (last != NULL && last->memfd == (__u32)parts[i].fd &&
+		if (last && last->memfd == (__u32)parts[i].fd &&
 			last->offset + last->size == parts[i].offset) {
 			last->size += parts[i].len;
 			continue;

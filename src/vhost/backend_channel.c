@@ -12,9 +12,8 @@
  * For a front-end that answers early (vhost/quirks.h) a map is followed by a *barrier*. Requests are
  * handled one after the other, so its answer says that the map is over; the map is done then.
  */
-#include "vhost/private.h"
-
 #include "util/log.h"
+#include "vhost/private.h"
 
 #include <errno.h>
 #include <sys/socket.h>

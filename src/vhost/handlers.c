@@ -9,11 +9,10 @@
  * its own to check. It takes the descriptors it wants. It neither replies nor ends the session:
  * vhost.c does, from what it returns.
  */
-#include "vhost/private.h"
-
 #include "util/checked.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "vhost/private.h"
 
 #include <errno.h>
 #include <linux/virtio_config.h>

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "vhost/quirks.h"
 #include "vhost/channel.h"
+#include "vhost/quirks.h"
 #include "vhost/vhost.h"
 
 /**

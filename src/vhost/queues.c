@@ -10,11 +10,10 @@
  * started and enabled; GET_VRING_BASE and a reset stop and disarm it. What is inside a ring is for
  * virtq/ alone.
  */
-#include "vhost/private.h"
-
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/source.h"
+#include "vhost/private.h"
 
 #include <errno.h>
 #include <linux/virtio_config.h>

@@ -10,9 +10,8 @@
  * the session ends with a reason; excepted is what a guest can bring about by itself, and unknown
  * messages, which QEMU sends after a look at our features only.
  */
-#include "vhost/private.h"
-
 #include "util/log.h"
+#include "vhost/private.h"
 
 #include <errno.h>
 

@@ -112,7 +112,7 @@ static int append(struct virtq *vq, struct chain *chain, uint64_t gpa, uint32_t 
 
 int chain_add(struct virtq *vq, struct chain *chain, uint64_t gpa, uint32_t len, bool writable)
 {
-	int err;
+	int ret;
 
 	/* Empty descriptors count too: a loop may consist of nothing else. */
 	if (chain->desc_count++ >= MAX(vq->size, CHAIN_LIMIT_MIN))
@@ -122,9 +122,9 @@ int chain_add(struct virtq *vq, struct chain *chain, uint64_t gpa, uint32_t len,
 	chain->has_writable = writable;
 	if (len == 0)
 		return 0;
-	err = append(vq, chain, gpa, len);
-	if (err < 0)
-		return err;
+	ret = append(vq, chain, gpa, len);
+	if (ret < 0)
+		return ret;
 	if (writable) {
 		chain->base.in_len += len;
 	} else {

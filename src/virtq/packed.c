@@ -94,16 +94,16 @@ static int collect_indirect(
 		return (int)count;
 	for (uint32_t i = 0; i < count; i++) {
 		struct vring_packed_desc desc;
-		int err = chain_read_table(vq, head->addr, i, &desc);
+		int ret = chain_read_table(vq, head->addr, i, &desc);
 
-		if (err < 0)
-			return err;
+		if (ret < 0)
+			return ret;
 		desc_to_host(&desc);
 		if (desc.flags & VRING_DESC_F_INDIRECT)
 			return virtq_break(vq, -EPROTO, "an indirect table inside of another");
-		err = chain_add(vq, chain, desc.addr, desc.len, desc.flags & VRING_DESC_F_WRITE);
-		if (err < 0)
-			return err;
+		ret = chain_add(vq, chain, desc.addr, desc.len, desc.flags & VRING_DESC_F_WRITE);
+		if (ret < 0)
+			return ret;
 	}
 	return 0;
 }
@@ -114,7 +114,7 @@ static int packed_collect(struct virtq *vq, struct chain *chain)
 	bool wrap = vq->packed.avail_wrap;
 	uint32_t slot_count = 0;
 	struct vring_packed_desc desc;
-	int err;
+	int ret;
 
 	do {
 		/* More would run into entries that are still ours, or around the ring for ever. */
@@ -124,12 +124,12 @@ static int packed_collect(struct virtq *vq, struct chain *chain)
 		ring_copy_desc(&desc, &vq->packed.desc[index]);
 		desc_to_host(&desc);
 		if (desc.flags & VRING_DESC_F_INDIRECT)
-			err = collect_indirect(vq, chain, &desc);
+			ret = collect_indirect(vq, chain, &desc);
 		else
-			err = chain_add(
+			ret = chain_add(
 				vq, chain, desc.addr, desc.len, desc.flags & VRING_DESC_F_WRITE);
-		if (err < 0)
-			return err;
+		if (ret < 0)
+			return ret;
 		advance(vq, &index, &wrap, 1);
 		slot_count++;
 	} while (desc.flags & VRING_DESC_F_NEXT);

@@ -146,13 +146,13 @@ struct virtq {
 };
 
 /**
- * virtq_break() - The driver broke the rules: note it, signal the err fd
- * @err: negative errno
+ * virtq_break() - The driver broke the rules: note it, signal the ret fd
+ * @ret: negative errno
  * @reason: a literal, for virtq_broken_reason()
  *
- * Return: @err.
+ * Return: @ret.
  */
-int virtq_break(struct virtq *vq, int err, const char *reason);
+int virtq_break(struct virtq *vq, int ret, const char *reason);
 
 /** virtq_resolve_part() - A part of the ring. Return: hva, or NULL if not there or misaligned. */
 void *virtq_resolve_part(struct virtq *vq, uint64_t uva, uint64_t len, uint64_t align);

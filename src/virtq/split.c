@@ -65,10 +65,10 @@ static int read_desc(
 	if (table->hva) {
 		ring_copy_desc(&desc, &table->hva[index]);
 	} else {
-		int err = chain_read_table(vq, table->gpa, index, &desc);
+		int ret = chain_read_table(vq, table->gpa, index, &desc);
 
-		if (err < 0)
-			return err;
+		if (ret < 0)
+			return ret;
 	}
 	ret_desc->addr = le64toh(desc.addr);
 	ret_desc->len = le32toh(desc.len);
@@ -95,37 +95,37 @@ static int collect_from(struct virtq *vq, struct chain *chain, uint32_t index)
 {
 	struct table table = {.hva = vq->split.desc, .count = vq->size};
 	struct vring_desc desc = {0};
-	int err;
+	int ret;
 
 	for (;;) {
-		err = read_desc(vq, &table, index, &desc);
-		if (err < 0)
-			return err;
+		ret = read_desc(vq, &table, index, &desc);
+		if (ret < 0)
+			return ret;
 		if (desc.flags & VRING_DESC_F_INDIRECT) {
-			err = enter_indirect(vq, &table, &desc);
-			if (err < 0)
-				return err;
+			ret = enter_indirect(vq, &table, &desc);
+			if (ret < 0)
+				return ret;
 			index = 0;
 			continue;
 		}
-		err = chain_add(vq, chain, desc.addr, desc.len, desc.flags & VRING_DESC_F_WRITE);
-		if (err < 0 || !(desc.flags & VRING_DESC_F_NEXT))
-			return err;
+		ret = chain_add(vq, chain, desc.addr, desc.len, desc.flags & VRING_DESC_F_WRITE);
+		if (ret < 0 || !(desc.flags & VRING_DESC_F_NEXT))
+			return ret;
 		index = desc.next;
 	}
 }
 
 static int split_collect(struct virtq *vq, struct chain *chain)
 {
-	int err;
+	int ret;
 
 	if ((uint16_t)(vq->split.seen_avail - vq->next_avail) > vq->size)
 		return virtq_break(vq, -EPROTO, "the available index jumped");
 	/* Relaxed: ordered behind the index by has_avail(). */
 	chain->id = ring_load16(&vq->split.avail->ring[vq->next_avail & (vq->size - 1)]);
-	err = collect_from(vq, chain, chain->id);
-	if (err < 0)
-		return err;
+	ret = collect_from(vq, chain, chain->id);
+	if (ret < 0)
+		return ret;
 	vq->next_avail++;
 	return 0;
 }

@@ -114,12 +114,12 @@ static void signal_fd(int fd, bool blocks)
 	while (written < 0 && errno == EINTR);
 }
 
-int virtq_break(struct virtq *vq, int err, const char *reason)
+int virtq_break(struct virtq *vq, int ret, const char *reason)
 {
 	vq->broken = true;
 	vq->broken_reason = reason;
 	signal_fd(vq->err_fd, true);
-	return err;
+	return ret;
 }
 
 bool virtq_is_started(const struct virtq *vq)
@@ -152,10 +152,10 @@ void *virtq_resolve_part(struct virtq *vq, uint64_t uva, uint64_t len, uint64_t 
 
 static int resolve(struct virtq *vq)
 {
-	int err = vq->layout->resolve(vq);
+	int ret = vq->layout->resolve(vq);
 
-	vq->generation = err < 0 ? 0 : guest_memory_generation(vq->memory);
-	return err;
+	vq->generation = ret < 0 ? 0 : guest_memory_generation(vq->memory);
+	return ret;
 }
 
 /* Are the ring's pointers good? */
@@ -168,7 +168,7 @@ static inline bool is_ready(struct virtq *vq)
 
 int virtq_start(struct virtq *vq)
 {
-	int err;
+	int ret;
 
 	if (vq->size == 0 || !vq->has_addresses)
 		return -EINVAL;
@@ -179,12 +179,12 @@ int virtq_start(struct virtq *vq)
 									  : &split_layout;
 	vq->has_event_idx = vq->features & (UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX);
 	vq->has_indirect = vq->features & (UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC);
-	err = resolve(vq);
-	if (err < 0)
-		return err;
-	err = vq->layout->load_base(vq);
-	if (err < 0)
-		return err;
+	ret = resolve(vq);
+	if (ret < 0)
+		return ret;
+	ret = vq->layout->load_base(vq);
+	if (ret < 0)
+		return ret;
 	vq->pushed_count = 0;
 	vq->notify_first = true;
 	vq->started = true;
@@ -208,7 +208,7 @@ void virtq_stop(struct virtq *vq)
 int virtq_pop(struct virtq *vq, struct virtq_chain **ret_chain)
 {
 	struct chain *chain;
-	int err;
+	int ret;
 
 	if (!vq->started || vq->broken)
 		return 0;
@@ -221,10 +221,10 @@ int virtq_pop(struct virtq *vq, struct virtq_chain **ret_chain)
 	chain = chain_take(vq);
 	if (!chain)
 		return virtq_break(vq, -ENOMEM, "no memory for a chain");
-	err = vq->layout->collect(vq, chain);
-	if (err < 0) {
+	ret = vq->layout->collect(vq, chain);
+	if (ret < 0) {
 		chain_put(vq, chain);
-		return err;
+		return ret;
 	}
 	LIST_INSERT_HEAD(&vq->in_flight, chain, link);
 	vq->in_flight_count++;

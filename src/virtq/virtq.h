@@ -108,7 +108,7 @@ const char *virtq_broken_reason(const struct virtq *vq);
  * Return: 1 with a chain; 0 where there is none, or the queue is stopped or was broken before;
  * -EPROTO where the driver broke the ring just now (looped, out-of-range, misordered or too long
  * chains, bad indirect tables, an index that jumped), -EFAULT where an address is not in guest
- * memory, -ENOMEM. After an error the queue is broken and its err fd was signalled.
+ * memory, -ENOMEM. After an error the queue is broken and its ret fd was signalled.
  */
 int virtq_pop(struct virtq *vq, struct virtq_chain **ret_chain);
 

@@ -31,13 +31,13 @@ static int add(struct guest_memory *memory, uint64_t gpa, uint64_t len, uint64_t
 {
 	const struct guest_memory_region region = {.gpa = gpa, .len = len, .uva = uva};
 	int fd = make_file(len);
-	int err = guest_memory_add(memory, &region, fd);
+	int ret = guest_memory_add(memory, &region, fd);
 
-	if (err < 0) {
+	if (ret < 0) {
 		g_assert_true(is_open(fd));
 		close(fd);
 	}
-	return err;
+	return ret;
 }
 
 static void test_refused(void)

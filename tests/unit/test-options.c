@@ -21,9 +21,9 @@ static int parse(const char *line, struct options *ret_options, char **ret_messa
 	g_auto(GStrv) words = g_strsplit(line, " ", -1);
 	/* getopt_long() moves the words about; all are freed by their own array. */
 	g_autofree char **argv = g_memdup2(words, (g_strv_length(words) + 1) * sizeof(*words));
-	int err = options_parse((int)g_strv_length(words), argv, ret_options, ret_message);
+	int ret = options_parse((int)g_strv_length(words), argv, ret_options, ret_message);
 
-	return err;
+	return ret;
 }
 
 static struct options parse_good(const char *line)

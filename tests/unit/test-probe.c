@@ -17,7 +17,7 @@ static int create_good(
 	const struct renderer_options *options, struct renderer **ret_renderer, char **ret_message)
 {
 	/* The contract gives every renderer a context for its sources. */
-	return options->context != NULL ? 0 : -EINVAL;
+	return options->context ? 0 : -EINVAL;
 }
 
 static int create_refusing(
@@ -61,13 +61,13 @@ static int probe(int (*create)(const struct renderer_options *, struct renderer 
 {
 	const struct renderer_type type = {.name = "fake", .create = create};
 	const struct renderer_type *chosen = NULL;
-	int err = probe_choose(&type, &options, interrupt_fd, &chosen, ret_message);
+	int ret = probe_choose(&type, &options, interrupt_fd, &chosen, ret_message);
 
-	g_assert_true((chosen == &type) == (err == 0));
+	g_assert_true((chosen == &type) == (ret == 0));
 	/* No process is left behind. */
 	g_assert_cmpint(waitpid(-1, NULL, WNOHANG), ==, -1);
 	g_assert_cmpint(errno, ==, ECHILD);
-	return err;
+	return ret;
 }
 
 static void test_good(void)

@@ -606,7 +606,7 @@ static bool is_software_driver(void)
 /* 0.10.4 */
 static bool is_library_old(void)
 {
-	return dlsym(RTLD_DEFAULT, "virgl_renderer_submit_cmd2") == NULL;
+	return !dlsym(RTLD_DEFAULT, "virgl_renderer_submit_cmd2");
 }
 
 /*

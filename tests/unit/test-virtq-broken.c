@@ -23,7 +23,7 @@
 struct fault {
 	const char *name;
 	bool packed;
-	int err;
+	int ret;
 	void (*make)(struct ring_driver *d);
 	bool no_indirect;
 };
@@ -355,7 +355,7 @@ static void test_fault(gconstpointer data)
 	g_assert_cmpint(virtq_pop(d.vq, &before), ==, 1);
 	fault->make(&d);
 	g_assert_false(virtq_is_broken(d.vq));
-	g_assert_cmpint(virtq_pop(d.vq, &chain), ==, fault->err);
+	g_assert_cmpint(virtq_pop(d.vq, &chain), ==, fault->ret);
 	g_assert_null(chain);
 	g_assert_true(virtq_is_broken(d.vq));
 	g_assert_nonnull(virtq_broken_reason(d.vq));
@@ -385,15 +385,15 @@ static int start_with(struct ring_driver *d, uint32_t size, uint32_t base, uint6
 	const struct virtq_addresses addresses = {.desc = desc_uva,
 		.avail = RING_DRIVER_UVA + RING_DRIVER_AVAIL,
 		.used = RING_DRIVER_UVA + RING_DRIVER_USED};
-	int err;
+	int ret;
 
 	virtq_stop(d->vq);
 	g_assert_cmpint(virtq_set_size(d->vq, size), ==, 0);
 	g_assert_cmpint(virtq_set_addresses(d->vq, &addresses), ==, 0);
 	virtq_set_base(d->vq, base);
-	err = virtq_start(d->vq);
-	g_assert_cmpint(virtq_is_started(d->vq), ==, err == 0);
-	return err;
+	ret = virtq_start(d->vq);
+	g_assert_cmpint(virtq_is_started(d->vq), ==, ret == 0);
+	return ret;
 }
 
 static void test_start(void)

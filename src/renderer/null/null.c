@@ -11,15 +11,15 @@
  * declare its constructor in renderer/create.h and give it a row in renderers.c. What a hook must
  * do is written above it in gpu/renderer.h, which with util/ is all that may be included here.
  */
+#include "renderer/create.h"
+#include "util/checked.h"
+#include "util/fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "renderer/create.h"
-#include "util/checked.h"
-#include "util/fd.h"
 
 #define BYTES_PER_PIXEL 4
 

@@ -10,6 +10,10 @@
  * mapping, and where in it: if it is the exported one, then anyone can map it there.
  */
 #include "renderer/virgl/renderer_virgl.h"
+#include "util/checked.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/pages.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,11 +22,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-#include "util/checked.h"
-#include "util/fd.h"
-#include "util/log.h"
-#include "util/pages.h"
 
 #define WARM_UP_ID 1 /* of a resource, when there are no others yet */
 

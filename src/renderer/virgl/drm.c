@@ -6,13 +6,12 @@
  * that node again through us, so that it is opened here, before the sandbox closes.
  */
 #include "renderer/virgl/renderer_virgl.h"
+#include "util/fd.h"
 
 #include <drm.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-
-#include "util/fd.h"
 
 #define FIRST_NODE	 128
 #define NODE_COUNT	 64

@@ -7,11 +7,10 @@
  * left out, with a line in the log.
  */
 #include "renderer/virgl/renderer_virgl.h"
+#include "util/log.h"
 
 #include <stdlib.h>
 #include <unistd.h>
-
-#include "util/log.h"
 
 #ifdef HAVE_VIRGL_RENDERER_SUBMIT_CMD2
 #define MAPS_OPAQUE true

@@ -6,10 +6,9 @@
  * library. virtio 1.3, section 5.7.6.7, VIRTIO_GPU_FLAG_FENCE.
  */
 #include "renderer/virgl/renderer_virgl.h"
+#include "util/log.h"
 
 #include <glib-unix.h>
-
-#include "util/log.h"
 
 #define POLL_INTERVAL_MS 1
 #define FINISH_TRIES	 1000 /* of 1 ms each */

@@ -33,7 +33,7 @@ int32_t vkEnumerateInstanceExtensionProperties(const char *layer, uint32_t *coun
 	int32_t (*next)(const char *layer, uint32_t *count, void *properties) = NULL;
 
 	/* Once: a server that has its contexts as threads may ask in earnest later. */
-	if (layer == NULL && properties == NULL && getpid() == server_pid) {
+	if (!layer && !properties && getpid() == server_pid) {
 		server_pid = 0;
 		*count = 0;
 		return VK_SUCCESS;

@@ -6,11 +6,10 @@
  * whichever thread has something to say.
  */
 #include "renderer/virgl/renderer_virgl.h"
+#include "util/log.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "util/log.h"
 
 static void print_line(bool is_error, char *line)
 {

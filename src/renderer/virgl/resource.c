@@ -6,10 +6,9 @@
  * refused here. virtio 1.3, sections 5.7.6.8 and 5.7.6.9.
  */
 #include "renderer/virgl/renderer_virgl.h"
+#include "util/checked.h"
 
 #include <sys/mman.h>
-
-#include "util/checked.h"
 
 #define TARGET_BUFFER	  0 /* the protocol's numbers, which are Gallium's */
 #define TARGET_TEXTURE_2D 2

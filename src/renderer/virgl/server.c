@@ -12,6 +12,10 @@
  * sockets close, at the latest with this process.
  */
 #include "renderer/virgl/renderer_virgl.h"
+#include "util/child.h"
+#include "util/fd.h"
+#include "util/log_pipe.h"
+#include "util/source.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -19,11 +23,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "util/child.h"
-#include "util/fd.h"
-#include "util/log_pipe.h"
-#include "util/source.h"
 
 #define SERVER_NAME	  "virgl_render_server"
 #define SERVER_FD	  3 /* in the server's process */

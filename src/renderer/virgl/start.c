@@ -6,7 +6,10 @@
  * Vulkan and native contexts (features.c) start along with it, or by themselves where no GL was
  * asked for or none starts.
  */
+#include "renderer/options.h"
 #include "renderer/virgl/renderer_virgl.h"
+#include "util/fd.h"
+#include "util/log.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -14,10 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-
-#include "renderer/options.h"
-#include "util/fd.h"
-#include "util/log.h"
 
 #define FENCE_THREAD_FLAGS (VIRGL_RENDERER_THREAD_SYNC | VIRGL_RENDERER_ASYNC_FENCE_CB)
 #define MAX_ATTEMPTS	   8
@@ -132,7 +131,7 @@ static int init_library(struct renderer_virgl *virgl, int flags, char **ret_reas
 {
 	int ret;
 
-	virgl->has_fence_thread = getenv("VIRGL_DISABLE_MT") == NULL;
+	virgl->has_fence_thread = !getenv("VIRGL_DISABLE_MT");
 	if (virgl->has_fence_thread)
 		flags |= FENCE_THREAD_FLAGS;
 	flags |= VIRGL_RENDERER_USE_EXTERNAL_BLOB;

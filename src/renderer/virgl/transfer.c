@@ -5,13 +5,12 @@
  * compares boxes as int and byte counts as 32 bits; what would wrap there is refused here, and so is
  * what it cannot read; all else (levels, layers, strides of a format) it checks. virtio 1.3, section 5.7.6.8 and 5.7.6.9.
  */
-#include "renderer/virgl/renderer_virgl.h"
-
-#include <dlfcn.h>
-
 #include "renderer/virgl/formats.h"
+#include "renderer/virgl/renderer_virgl.h"
 #include "util/checked.h"
 #include "util/iov.h"
+
+#include <dlfcn.h>
 
 enum {
 	TARGET_BUFFER = 0, /* the protocol's numbers, which are Gallium's */

@@ -33,15 +33,14 @@
  * What a guest can break. Command streams are parsed by the library, in this process, which is a
  * session and serves one guest. A context with an error refuses all further submits.
  */
+#include "renderer/create.h"
+#include "renderer/plain/images.h"
 #include "renderer/virgl/renderer_virgl.h"
+#include "util/fd.h"
+#include "util/log.h"
 
 #include <fcntl.h>
 #include <string.h>
-
-#include "renderer/create.h"
-#include "renderer/plain/images.h"
-#include "util/fd.h"
-#include "util/log.h"
 
 static bool is_in_use;
 

@@ -6,6 +6,7 @@
  * Only the loader's C interface is used, and of it only what has not changed since Vulkan 1.0.
  */
 #include "renderer/virgl/renderer_virgl.h"
+#include "util/child.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -13,8 +14,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "util/child.h"
 
 #define PROBE_LIMIT_MS 15000
 #define MAX_DEVICES    16
