@@ -329,7 +329,7 @@ int session_run(int fd, const struct session_config *config)
 	const int signals[] = {SIGTERM, SIGINT};
 	autofd signal_fd = signals_open(signals, G_N_ELEMENTS(signals));
 	autofd socket_fd = fd;
-	autofd cache_fd = shader_cache_open(config->shader_cache);
+	autofd cache_fd G_GNUC_UNUSED = shader_cache_open(config->shader_cache);
 	g_autoptr(GMainContext) context = g_main_context_new();
 	g_autoptr(GMainLoop) loop = g_main_loop_new(context, FALSE);
 	struct session session = {.config = config, .context = context, .loop = loop};
