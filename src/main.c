@@ -97,6 +97,7 @@ static int choose_renderer(struct session_config *config, int stop_fd)
 	else
 		log_info("mode %s is the best that starts here%s%s", config->type->name,
 			message ? "; " : "", message ? message : "");
+	config->is_probed = ret == 0;
 	return ret;
 }
 

@@ -265,6 +265,9 @@ struct renderer_ops {
 		struct renderer_blob *ret_blob);
 };
 
+/** Longest description of a renderer, its NUL included. */
+#define RENDERER_DESCRIPTION_LEN 512
+
 /** Room for the capsets of one renderer. */
 #define RENDERER_MAX_CAPSETS 8
 
@@ -273,6 +276,8 @@ struct renderer_ops {
  * @ops: constant
  * @capsets: what runs, in the order of GET_CAPSET_INFO's index; filled by create()
  * @capset_count: 0 for a renderer without 3D
+ * @description: what draws, and what could not be had, for one line of the log; empty: nothing to say;
+ *	filled by create()
  * @has_3d: offer VIRTIO_GPU_F_VIRGL and the 3D commands
  * @has_blob: offer VIRTIO_GPU_F_RESOURCE_BLOB with host blobs
  * @events, @events_opaque: the device's
@@ -281,6 +286,7 @@ struct renderer {
 	const struct renderer_ops *ops;
 	struct renderer_capset capsets[RENDERER_MAX_CAPSETS];
 	unsigned int capset_count;
+	char description[RENDERER_DESCRIPTION_LEN];
 	bool has_3d;
 	bool has_blob;
 	const struct renderer_events *events;

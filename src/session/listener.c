@@ -349,6 +349,7 @@ static int choose_renderer(struct listener *listener)
 		log_error("no renderer starts: %s", message);
 		return ret;
 	}
+	listener->session.is_probed = true;
 	log_info("mode %s%s%s%s", listener->session.type->name,
 		wanted ? "" : " is the best that starts here", message ? "; " : "",
 		message ? message : "");

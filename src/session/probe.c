@@ -48,7 +48,7 @@ static G_GNUC_NORETURN void run_child(
 	ret = type->create(&child_options, &renderer, &message);
 	line = ret < 0 ? g_strdup_printf(
 				 "%c%.1000s", NOT_STARTED, message ? message : g_strerror(-ret))
-		       : g_strdup_printf("%c", STARTED);
+		       : g_strdup_printf("%c%s", STARTED, renderer->description);
 	if (write(pipe_fd, line, strlen(line)) < 0)
 		_exit(1);
 	_exit(0);
@@ -156,11 +156,16 @@ static int try_type(const struct renderer_type *type, const struct renderer_opti
 		return -ENODEV;
 	}
 	end_child(&probe);
-	if (line[0] == STARTED)
-		return 0;
 	line[len] = '\0';
-	*ret_message = g_strdup(line + 1);
-	return -ENODEV;
+	*ret_message = line[1] != '\0' ? g_strdup(line + 1) : NULL;
+	return line[0] == STARTED ? 0 : -ENODEV;
+}
+
+/* What the renderer that was chosen says of itself. */
+static void append_description(GString *reasons, const char *description)
+{
+	if (description)
+		g_string_append_printf(reasons, "%s%s", reasons->len > 0 ? "; " : "", description);
 }
 
 static void append_reason(GString *reasons, const char *name, const char *reason)
@@ -180,8 +185,10 @@ static int choose_best(const struct renderer_options *options, int interrupt_fd,
 			continue;
 		}
 		ret = try_type(type, options, interrupt_fd, &reason);
-		if (ret == 0)
+		if (ret == 0) {
 			*ret_type = type;
+			append_description(reasons, reason);
+		}
 		if (ret != -ENODEV)
 			return ret;
 		append_reason(reasons, type->name, reason);
@@ -198,10 +205,12 @@ int probe_choose(const struct renderer_type *wanted, const struct renderer_optio
 
 	if (wanted) {
 		ret = try_type(wanted, options, interrupt_fd, &reason);
-		if (ret == 0)
+		if (ret == 0) {
 			*ret_type = wanted;
-		else if (ret != -EINTR)
+			append_description(reasons, reason);
+		} else if (ret != -EINTR) {
 			append_reason(reasons, wanted->name, reason ? reason : g_strerror(-ret));
+		}
 	} else {
 		ret = choose_best(options, interrupt_fd, ret_type, reasons);
 		if (ret < 0 && ret != -ENODEV && ret != -EINTR)

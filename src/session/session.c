@@ -321,6 +321,8 @@ static struct renderer *start_renderer(struct session *session)
 		log_error("%s does not start: %s", session->config->type->name, message);
 		return NULL;
 	}
+	if (!session->config->is_probed && renderer->description[0] != '\0')
+		log_info("%s: %s", session->config->type->name, renderer->description);
 	return renderer;
 }
 

@@ -13,6 +13,7 @@
  * @type: the renderer, one that was built
  * @renderer: for its create(); context is set by the session
  * @limits: what the guest may use at most
+ * @is_probed: the log has said what draws
  * @headless: never show anything, even where the front-end offers a display socket
  * @use_dmabuf: let the display show dma-bufs
  * @outputs: what there is where the front-end has no display of its own
@@ -25,6 +26,7 @@ struct session_config {
 	const struct renderer_type *type;
 	struct renderer_options renderer;
 	struct gpu_limits limits;
+	bool is_probed;
 	bool headless;
 	bool use_dmabuf;
 	struct display_outputs outputs;

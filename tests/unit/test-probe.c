@@ -13,11 +13,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static struct renderer silent;
+static struct renderer talkative = {.description = "crayons on paper"};
+
 static int create_good(
 	const struct renderer_options *options, struct renderer **ret_renderer, char **ret_message)
 {
+	*ret_renderer = &silent;
 	/* The contract gives every renderer a context for its sources. */
 	return options->context ? 0 : -EINVAL;
+}
+
+static int create_talkative(
+	const struct renderer_options *options, struct renderer **ret_renderer, char **ret_message)
+{
+	*ret_renderer = &talkative;
+	return 0;
 }
 
 static int create_refusing(
@@ -78,6 +89,15 @@ static void test_good(void)
 	g_assert_null(message);
 }
 
+/* What draws is for the log. */
+static void test_description(void)
+{
+	g_autofree char *message = NULL;
+
+	g_assert_cmpint(probe(create_talkative, -1, &message), ==, 0);
+	g_assert_cmpstr(message, ==, "crayons on paper");
+}
+
 static void test_refusing(void)
 {
 	g_autofree char *message = NULL;
@@ -119,6 +139,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/probe/good", test_good);
+	g_test_add_func("/probe/description", test_description);
 	g_test_add_func("/probe/refusing", test_refusing);
 	g_test_add_func("/probe/crashing", test_crashing);
 	g_test_add_func("/probe/leaving", test_leaving);

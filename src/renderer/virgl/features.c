@@ -89,8 +89,8 @@ static int find_feature(struct renderer_virgl *virgl, const struct feature *feat
 		*ret_message = g_strdup_printf(
 			"no %s: %s", feature->name, reason ? reason : g_strerror(-ret));
 	else
-		log_info("virglrenderer: no %s: %s", feature->name,
-			reason ? reason : g_strerror(-ret));
+		renderer_virgl_describe(
+			virgl, "no %s: %s", feature->name, reason ? reason : g_strerror(-ret));
 	return ret;
 }
 

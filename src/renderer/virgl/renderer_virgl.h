@@ -111,6 +111,13 @@ void renderer_virgl_log_init(void);
  */
 bool renderer_virgl_has_timelines(struct renderer_virgl *virgl, uint32_t ctx_id);
 
+/** renderer_virgl_describe() - Add to the renderer's description. */
+void renderer_virgl_describe(struct renderer_virgl *virgl, const char *format, ...)
+	G_GNUC_PRINTF(2, 3);
+
+/** renderer_virgl_gl_function() - A function of OpenGL as the library calls it, or NULL. */
+void *renderer_virgl_gl_function(const char *name);
+
 /**
  * renderer_virgl_start() - Initialise the library, with the best GL that the host has
  * @ret_message: what was tried, on failure; freed by the caller

@@ -22,7 +22,8 @@
 #define MAX_ATTEMPTS	   8
 #define DRM_MAJOR	   226
 #define EGL_EXTENSIONS	   0x3055
-#define PROBE_CTX_ID	   1 /* when there are no contexts yet */
+#define GL_RENDERER_NAME   0x1f01 /* GL_RENDERER */
+#define PROBE_CTX_ID	   1	  /* when there are no contexts yet */
 
 struct attempt {
 	const char *name;
@@ -155,6 +156,40 @@ static int init_library(struct renderer_virgl *virgl, int flags, char **ret_reas
 	return ret;
 }
 
+void renderer_virgl_describe(struct renderer_virgl *virgl, const char *format, ...)
+{
+	char *description = virgl->base.description;
+	g_autofree char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	text = g_strdup_vprintf(format, args);
+	va_end(args);
+	if (description[0] != '\0')
+		g_strlcat(description, "; ", sizeof(virgl->base.description));
+	g_strlcat(description, text, sizeof(virgl->base.description));
+}
+
+/* Says what draws: OpenGL names its renderer itself. */
+static void describe(struct renderer_virgl *virgl, const char *label)
+{
+	const uint8_t *(*get_string)(uint32_t name) = NULL;
+	g_autofree char *missing = g_strdup(virgl->base.description);
+	const uint8_t *name = NULL;
+
+	virgl->base.description[0] = '\0';
+	if (virgl->has_gl) {
+		*(void **)&get_string = renderer_virgl_gl_function("epoxy_glGetString");
+		virgl_renderer_force_ctx_0();
+		name = get_string ? get_string(GL_RENDERER_NAME) : NULL;
+	}
+	renderer_virgl_describe(virgl, "%s%s%s, fences by %s", label, name ? " on " : "",
+		name ? (const char *)name : "", virgl->has_fence_thread ? "thread" : "timer");
+	/* What nobody asked for by name, and is not to be had, comes behind it. */
+	if (missing[0] != '\0')
+		renderer_virgl_describe(virgl, "%s", missing);
+}
+
 static int try_one(struct renderer_virgl *virgl, const char *name, int flags, GString *tried)
 {
 	g_autofree char *reason = NULL;
@@ -167,8 +202,7 @@ static int try_one(struct renderer_virgl *virgl, const char *name, int flags, GS
 		virgl->has_gl = !(flags & VIRGL_RENDERER_NO_VIRGL);
 		virgl->has_venus = (flags & VIRGL_RENDERER_VENUS) != 0;
 		virgl->has_drm = (flags & VIRGL_RENDERER_DRM) && renderer_virgl_drm_works();
-		log_info("virglrenderer: %s, fences by %s", label,
-			virgl->has_fence_thread ? "thread" : "timer");
+		describe(virgl, label);
 		return 0;
 	}
 	g_string_append_printf(tried, "%s%s (%s)", tried->len > 0 ? ", " : "", label,
@@ -192,7 +226,7 @@ static int try_features(struct renderer_virgl *virgl, const char *name, int gl_f
 	if (ret < 0)
 		ret = try_one(virgl, name, gl_flags, tried);
 	if (ret == 0)
-		log_info("virglrenderer: did not start: %s", tried->str);
+		renderer_virgl_describe(virgl, "did not start: %s", tried->str);
 	return ret;
 }
 

@@ -169,22 +169,31 @@ static int read_part(uint32_t ctx_id, struct gpu_resource *resource,
 		iov ? 0 : transfer->offset, iov, iov ? 1 : 0));
 }
 
+/* The library stays loaded as long as virglrenderer, which links it. */
+void *renderer_virgl_gl_function(const char *name)
+{
+	void *epoxy = dlopen("libepoxy.so.0", RTLD_LAZY | RTLD_NOLOAD);
+	void **function;
+
+	if (!epoxy)
+		return NULL;
+	function = dlsym(epoxy, name);
+	dlclose(epoxy);
+	return function ? *function : NULL;
+}
+
 /*
  * Has the GL context that is current, which is the one of the last transfer, met an error? It says
  * so once. The library, which does not ask, calls OpenGL through libepoxy, whichever OpenGL it is.
  */
 static bool take_gl_error(void)
 {
-	void *epoxy = dlopen("libepoxy.so.0", RTLD_LAZY | RTLD_NOLOAD);
-	uint32_t (**get_error)(void) = NULL;
+	uint32_t (*get_error)(void) = NULL;
 	bool has_error = false;
 
-	if (!epoxy)
-		return false;
-	*(void **)&get_error = dlsym(epoxy, "epoxy_glGetError");
-	for (int i = 0; get_error && i < MAX_GL_ERRORS && (*get_error)() != 0; i++)
+	*(void **)&get_error = renderer_virgl_gl_function("epoxy_glGetError");
+	for (int i = 0; get_error && i < MAX_GL_ERRORS && get_error() != 0; i++)
 		has_error = true;
-	dlclose(epoxy);
 	return has_error;
 }
 
