@@ -251,7 +251,8 @@ struct renderer_ops {
 
 	/**
 	 * Copy a rectangle out, top line first, in @resource->format.
-	 * @stride: bytes from line to line in @dst, a multiple of 4
+	 * @dst: @stride times @rect->height bytes; all that the lines' pixels take is written
+	 * @stride: bytes from line to line in @dst, a multiple of 4; at least what a line takes
 	 */
 	int (*read_rect)(struct renderer *renderer, struct gpu_resource *resource,
 		const struct gpu_rect *rect, void *dst, size_t stride);

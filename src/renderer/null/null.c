@@ -175,8 +175,8 @@ static int null_read_rect(struct renderer *renderer, struct gpu_resource *resour
 {
 	if (!rect_is_inside(resource, rect))
 		return -EINVAL;
-	for (uint32_t y = 0; y < rect->height; y++)
-		memset((uint8_t *)dst + y * stride, 0, (size_t)rect->width * BYTES_PER_PIXEL);
+	/* How many bytes a pixel has is the format's affair; lines are @stride bytes in any case. */
+	memset(dst, 0, stride * rect->height);
 	return 0;
 }
 
