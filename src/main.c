@@ -129,6 +129,7 @@ static int serve(const struct options *options)
 				.type = options->type,
 				.renderer = options->renderer,
 				.limits = GPU_LIMITS_DEFAULT,
+				.handshake_timeout_s = options->handshake_timeout_s,
 				.headless = options->headless,
 				.outputs = options->outputs,
 				.output_count = options->output_count,
@@ -138,7 +139,6 @@ static int serve(const struct options *options)
 				.hostmem = options->hostmem,
 			},
 		.max_sessions = options->max_sessions,
-		.handshake_timeout_s = options->handshake_timeout_s,
 		.once = options->once,
 	};
 

@@ -21,10 +21,10 @@
 #include "display/wire.h"
 #include "util/edid.h"
 #include "util/log.h"
+#include "util/source.h"
 
 #include <drm_fourcc.h>
 #include <errno.h>
-#include <glib-unix.h>
 #include <string.h>
 
 enum scanout_mode { SCANOUT_OFF, SCANOUT_PIXELS, SCANOUT_DMABUF };
@@ -59,14 +59,6 @@ static void frontend_unref(struct frontend *frontend)
 		g_free(frontend);
 }
 
-static void remove_source(GSource **source)
-{
-	if (*source) {
-		g_source_destroy(*source);
-		g_clear_pointer(source, g_source_unref);
-	}
-}
-
 static struct display_header make_header(enum display_request request, size_t message_len)
 {
 	return (struct display_header){
@@ -86,7 +78,7 @@ static gboolean dispatch_hangup(gpointer user_data)
 
 	frontend->refs++;
 	g_clear_pointer(&frontend->hangup_source, g_source_unref);
-	remove_source(&frontend->read_source);
+	source_clear(&frontend->read_source);
 	display_socket_fail(&frontend->socket, -ECONNRESET);
 	display_replies_fail(&frontend->replies, -ECONNRESET, handle_reply, frontend);
 	if (!frontend->destroyed && !frontend->closed_told) {
@@ -102,10 +94,7 @@ static void schedule_hangup(struct frontend *frontend)
 	frontend->gone = true;
 	if (frontend->hangup_source)
 		return;
-	frontend->hangup_source = g_idle_source_new();
-	g_source_set_priority(frontend->hangup_source, G_PRIORITY_DEFAULT);
-	g_source_set_callback(frontend->hangup_source, dispatch_hangup, frontend, NULL);
-	g_source_attach(frontend->hangup_source, frontend->context);
+	frontend->hangup_source = source_add_idle(frontend->context, dispatch_hangup, frontend);
 }
 
 static void socket_broken(void *opaque)
@@ -436,8 +425,8 @@ static void frontend_destroy(struct display *display)
 	struct frontend *frontend = (struct frontend *)display;
 
 	frontend->gone = frontend->destroyed = true;
-	remove_source(&frontend->read_source);
-	remove_source(&frontend->hangup_source);
+	source_clear(&frontend->read_source);
+	source_clear(&frontend->hangup_source);
 	display_socket_finish(&frontend->socket);
 	display_replies_finish(&frontend->replies);
 	frontend_unref(frontend);
@@ -548,7 +537,7 @@ static gboolean dispatch_readable(gint fd, GIOCondition condition, gpointer user
 			log_warning("the display socket is given up: %s",
 				ret == -EPROTO ? "it sent an answer that was not asked for"
 					       : g_strerror(-ret));
-		remove_source(&frontend->read_source);
+		source_clear(&frontend->read_source);
 		schedule_hangup(frontend);
 	}
 	frontend_unref(frontend);
@@ -593,10 +582,8 @@ struct display *display_frontend_create(
 	frontend->context = context;
 	display_socket_init(&frontend->socket, fd, context, &socket_events, frontend);
 	display_replies_init(&frontend->replies);
-	frontend->read_source = g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
-	g_source_set_callback(
-		frontend->read_source, G_SOURCE_FUNC(dispatch_readable), frontend, NULL);
-	g_source_attach(frontend->read_source, context);
+	frontend->read_source = source_add_fd(
+		context, fd, G_IO_IN | G_IO_HUP | G_IO_ERR, dispatch_readable, frontend);
 	negotiate(frontend);
 	return &frontend->base;
 }

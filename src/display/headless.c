@@ -9,6 +9,7 @@
  */
 #include "display/displays.h"
 #include "util/edid.h"
+#include "util/source.h"
 
 #include <errno.h>
 
@@ -32,10 +33,7 @@ struct headless {
 
 static void headless_forget(struct headless *headless)
 {
-	if (!headless->idle_source)
-		return;
-	g_source_destroy(headless->idle_source);
-	g_clear_pointer(&headless->idle_source, g_source_unref);
+	source_clear(&headless->idle_source);
 }
 
 static void headless_cancel(struct display *display, void *opaque)
@@ -83,10 +81,7 @@ static int headless_ask(struct headless *headless, const struct question *questi
 	if (headless->idle_source)
 		return -EBUSY;
 	headless->question = *question;
-	headless->idle_source = g_idle_source_new();
-	g_source_set_priority(headless->idle_source, G_PRIORITY_DEFAULT);
-	g_source_set_callback(headless->idle_source, dispatch_idle, headless, NULL);
-	g_source_attach(headless->idle_source, headless->context);
+	headless->idle_source = source_add_idle(headless->context, dispatch_idle, headless);
 	return DISPLAY_PENDING;
 }
 

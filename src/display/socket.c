@@ -14,10 +14,10 @@
 
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/source.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -75,10 +75,7 @@ void display_socket_init(struct display_socket *socket, int fd, GMainContext *co
 
 static void stop_writing(struct display_socket *socket)
 {
-	if (socket->write_source) {
-		g_source_destroy(socket->write_source);
-		g_clear_pointer(&socket->write_source, g_source_unref);
-	}
+	source_clear(&socket->write_source);
 }
 
 void display_socket_finish(struct display_socket *socket)
@@ -169,9 +166,8 @@ static void start_writing(struct display_socket *socket)
 {
 	if (socket->write_source)
 		return;
-	socket->write_source = g_unix_fd_source_new(socket->fd, G_IO_OUT);
-	g_source_set_callback(socket->write_source, G_SOURCE_FUNC(dispatch_writable), socket, NULL);
-	g_source_attach(socket->write_source, socket->context);
+	socket->write_source =
+		source_add_fd(socket->context, socket->fd, G_IO_OUT, dispatch_writable, socket);
 }
 
 /* Makes @outgoing independent of the caller's head and descriptor and puts it into the queue. */

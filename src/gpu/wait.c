@@ -24,6 +24,7 @@
 #include "gpu/output.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
+#include "util/source.h"
 
 /* It waits no more. */
 static void wait_end(struct gpu_wait *wait)
@@ -69,19 +70,8 @@ static gboolean turn_came(gpointer user_data)
 
 void gpu_wait_add_turn(struct gpu_wait *wait)
 {
-	wait->turn = g_idle_source_new();
-	g_source_set_priority(wait->turn, G_PRIORITY_DEFAULT);
-	g_source_set_callback(wait->turn, turn_came, wait, NULL);
-	g_source_attach(wait->turn, wait->device->context);
+	wait->turn = source_add_idle(wait->device->context, turn_came, wait);
 	gpu_wait_add(wait);
-}
-
-static void forget_turn(struct gpu_wait *wait)
-{
-	if (!wait->turn)
-		return;
-	g_source_destroy(wait->turn);
-	g_clear_pointer(&wait->turn, g_source_unref);
 }
 
 void gpu_wait_fail(struct gpu_wait *wait, int error)
@@ -158,7 +148,7 @@ void gpu_wait_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
 		return;
 	gpu_outputs_forget_wait(wait->device, wait);
 	gpu_fences_forget(wait->device->fences, wait);
-	forget_turn(wait);
+	source_clear(&wait->turn);
 	wait_end(wait);
 	if (command)
 		gpu_command_finish(command, verdict);

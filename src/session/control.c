@@ -20,9 +20,9 @@
 #include "display/modes.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/source.h"
 
 #include <errno.h>
-#include <glib-unix.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -51,21 +51,13 @@ struct client {
 	size_t len;
 };
 
-static GSource *watch(struct control *control, int fd, GUnixFDSourceFunc callback, gpointer data)
-{
-	GSource *source = g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP | G_IO_ERR);
-
-	g_source_set_callback(source, G_SOURCE_FUNC(callback), data, NULL);
-	g_source_attach(source, control->context);
-	return source;
-}
+#define READABLE (G_IO_IN | G_IO_HUP | G_IO_ERR)
 
 static void client_free(gpointer data)
 {
 	struct client *client = data;
 
-	g_source_destroy(client->source);
-	g_source_unref(client->source);
+	source_clear(&client->source);
 	fd_clear(&client->fd);
 	g_free(client);
 }
@@ -181,7 +173,8 @@ static gboolean control_readable(gint fd, GIOCondition condition, gpointer user_
 	client = g_new0(struct client, 1);
 	client->control = control;
 	client->fd = fd_take(&client_fd);
-	client->source = watch(control, client->fd, client_readable, client);
+	client->source =
+		source_add_fd(control->context, client->fd, READABLE, client_readable, client);
 	g_ptr_array_add(control->clients, client);
 	return G_SOURCE_CONTINUE;
 }
@@ -234,7 +227,7 @@ struct control *control_create(const char *directory, struct display *headless,
 	control->path = g_steal_pointer(&path);
 	control->fd = fd;
 	control->clients = g_ptr_array_new_with_free_func(client_free);
-	control->source = watch(control, fd, control_readable, control);
+	control->source = source_add_fd(context, fd, READABLE, control_readable, control);
 	return control;
 }
 
@@ -243,8 +236,7 @@ void control_destroy(struct control *control)
 	if (!control)
 		return;
 	g_ptr_array_free(control->clients, TRUE);
-	g_source_destroy(control->source);
-	g_source_unref(control->source);
+	source_clear(&control->source);
 	fd_clear(&control->fd);
 	unlink(control->path);
 	g_free(control->path);

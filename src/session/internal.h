@@ -22,6 +22,7 @@ enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_
  * @headless: shows nothing, and says what the outputs are while there is no other
  * @control: NULL where none was asked for
  * @go_on: an idle source that goes on with the control queue, or NULL
+ * @handshake: the time limit to the first message, or NULL
  * @is_told_of_resets: the front-end sends RESET_DEVICE
  * @exit_status: what session_run() returns
  */
@@ -35,6 +36,7 @@ struct session {
 	struct display *headless;
 	struct control *control;
 	GSource *go_on;
+	GSource *handshake;
 	bool is_told_of_resets;
 	int exit_status;
 };

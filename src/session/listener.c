@@ -228,7 +228,8 @@ static void handle_stop(struct listener *listener)
 /* Until the oldest silent connection is hung up on, or -1. */
 static int silence_left_ms(const struct listener *listener)
 {
-	const gint64 limit_us = (gint64)listener->config->handshake_timeout_s * G_USEC_PER_SEC;
+	const gint64 limit_us =
+		(gint64)listener->config->session.handshake_timeout_s * G_USEC_PER_SEC;
 	gint64 left_us;
 
 	if (limit_us == 0 || listener->waiting->len == 0)
@@ -243,7 +244,7 @@ static void drop_silent(struct listener *listener)
 	while (silence_left_ms(listener) == 0) {
 		log_peer("a front-end is hung up on: it said nothing in %u seconds "
 			 "(--handshake-timeout)",
-			listener->config->handshake_timeout_s);
+			listener->config->session.handshake_timeout_s);
 		close(get_waiting(listener, 0)->fd);
 		g_array_remove_index(listener->waiting, 0);
 	}

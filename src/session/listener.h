@@ -8,14 +8,12 @@
  * struct listener_config - What to listen on, and what for
  * @session: for each session; its type is the only renderer to use, or NULL: the best that starts
  * @max_sessions: front-ends at a time; more are hung up on
- * @handshake_timeout_s: how long a connection may say nothing, seconds; 0: for ever
  * @once: end after the first front-end
  */
 struct listener_config {
 	const char *socket_path;
 	struct session_config session;
 	unsigned int max_sessions;
-	unsigned int handshake_timeout_s;
 	bool once;
 };
 

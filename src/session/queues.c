@@ -10,6 +10,7 @@
  */
 #include "session/internal.h"
 #include "util/log.h"
+#include "util/source.h"
 
 #define BATCH 256
 
@@ -96,10 +97,7 @@ static void go_on_later(struct session *session)
 {
 	if (session->go_on)
 		return;
-	session->go_on = g_idle_source_new();
-	g_source_set_priority(session->go_on, G_PRIORITY_DEFAULT);
-	g_source_set_callback(session->go_on, go_on, session, NULL);
-	g_source_attach(session->go_on, session->context);
+	session->go_on = source_add_idle(session->context, go_on, session);
 }
 
 void session_process_queue(struct session *session, unsigned int index)

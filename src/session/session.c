@@ -18,9 +18,9 @@
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/signals.h"
+#include "util/source.h"
 
 #include <errno.h>
-#include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
 
@@ -247,13 +247,20 @@ static gboolean terminated(gint fd, GIOCondition condition, gpointer user_data)
 	return G_SOURCE_REMOVE;
 }
 
-static GSource *watch_signals(struct session *session, int signal_fd)
+/* A front-end that began a message and never ended it would hold a session for ever. */
+static gboolean handshake_is_late(gpointer user_data)
 {
-	GSource *source = g_unix_fd_source_new(signal_fd, G_IO_IN);
+	struct session *session = user_data;
 
-	g_source_set_callback(source, G_SOURCE_FUNC(terminated), session, NULL);
-	g_source_attach(source, session->context);
-	return source;
+	source_clear(&session->handshake);
+	if (vhost_has_heard(session->vhost))
+		return G_SOURCE_REMOVE;
+	log_warning("the front-end has sent no message within %u s; it is hung up on "
+		    "(--handshake-timeout)",
+		session->config->handshake_timeout_s);
+	session->exit_status = 1;
+	g_main_loop_quit(session->loop);
+	return G_SOURCE_REMOVE;
 }
 
 /* Wires everything to @fd; nothing is read before the main loop runs. */
@@ -278,6 +285,9 @@ static void connect_parts(struct session *session, struct renderer *renderer, in
 	if (session->config->hostmem > 0)
 		gpu_device_set_shmem(
 			session->device, &shmem_ops, session, session->config->hostmem);
+	if (session->config->handshake_timeout_s > 0)
+		session->handshake = source_add_timeout(session->context,
+			session->config->handshake_timeout_s * 1000, handshake_is_late, session);
 	gpu_device_set_scanout_count(session->device, session->config->output_count);
 	gpu_device_add_display(session->device, session->headless);
 }
@@ -304,10 +314,8 @@ static void disconnect_parts(struct session *session)
 	if (session->display)
 		session->display->ops->destroy(session->display);
 	session->headless->ops->destroy(session->headless);
-	if (session->go_on) {
-		g_source_destroy(session->go_on);
-		g_source_unref(session->go_on);
-	}
+	source_clear(&session->go_on);
+	source_clear(&session->handshake);
 }
 
 static struct renderer *start_renderer(struct session *session)
@@ -353,7 +361,7 @@ int session_run(int fd, const struct session_config *config)
 		watchdog_stop(watchdog);
 		return 1;
 	}
-	signal_source = watch_signals(&session, signal_fd);
+	signal_source = source_add_fd(context, signal_fd, G_IO_IN, terminated, &session);
 	connect_parts(&session, renderer, fd_take(&socket_fd));
 	if (open_control(&session) == 0)
 		/* Here a sandbox can close: all that has a path has been opened. */
@@ -362,8 +370,7 @@ int session_run(int fd, const struct session_config *config)
 		session.exit_status = 1;
 	watchdog_expect_end(watchdog);
 	disconnect_parts(&session);
-	g_source_destroy(signal_source);
-	g_source_unref(signal_source);
+	source_clear(&signal_source);
 	g_main_context_pop_thread_default(context);
 	watchdog_stop(watchdog);
 	return session.exit_status;

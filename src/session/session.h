@@ -13,6 +13,7 @@
  * @type: the renderer, one that was built
  * @renderer: for its create(); context is set by the session
  * @limits: what the guest may use at most
+ * @handshake_timeout_s: how long a front-end may take to its first message, seconds; 0: for ever
  * @is_probed: the log has said what draws
  * @headless: never show anything, even where the front-end offers a display socket
  * @use_dmabuf: let the display show dma-bufs
@@ -26,6 +27,7 @@ struct session_config {
 	const struct renderer_type *type;
 	struct renderer_options renderer;
 	struct gpu_limits limits;
+	unsigned int handshake_timeout_s;
 	bool is_probed;
 	bool headless;
 	bool use_dmabuf;

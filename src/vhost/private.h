@@ -60,6 +60,7 @@ struct vhost {
 	uint64_t protocol_features;
 	struct vhost_backend backend;
 	struct vhost_quirks quirks;
+	bool has_heard;		  /* a whole message came */
 	uint64_t config_read_len; /* as far as the front-end has read the configuration space */
 };
 

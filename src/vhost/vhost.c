@@ -95,6 +95,7 @@ static void handle_message(void *opaque, struct vhost_message *message)
 	struct vhost_reply reply;
 	int ret = -EOPNOTSUPP;
 
+	vhost->has_heard = true;
 	log_debug("%s (%u): %u bytes, %zu descriptors", handler ? handler->name : "unknown message",
 		message->header.request, message->header.size, message->fd_count);
 	reply.len = 0;
@@ -151,6 +152,11 @@ void vhost_destroy(struct vhost *vhost)
 	guest_memory_destroy(vhost->memory);
 	g_clear_pointer(&vhost->context, g_main_context_unref);
 	g_free(vhost);
+}
+
+bool vhost_has_heard(const struct vhost *vhost)
+{
+	return vhost->has_heard;
 }
 
 struct guest_memory *vhost_get_memory(struct vhost *vhost)

@@ -124,6 +124,9 @@ struct vhost *vhost_create(int fd, const struct vhost_device *device,
  */
 void vhost_destroy(struct vhost *vhost);
 
+/** vhost_has_heard() - Has the front-end sent a whole message? */
+bool vhost_has_heard(const struct vhost *vhost);
+
 /** vhost_get_queue() - Borrow a queue; valid as long as the object. */
 struct virtq *vhost_get_queue(struct vhost *vhost, unsigned int index);
 

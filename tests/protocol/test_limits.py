@@ -76,3 +76,14 @@ def test_silent_connection(running):
     assert user.get_features()
     time.sleep(1.5)
     assert user.get_features()
+
+
+def test_half_a_message(running):
+    """One byte does not hold a session for ever either."""
+    daemon = running.daemon("null", "--max-sessions", "1", "--handshake-timeout", "1")
+    user = running.connect(daemon)
+    user.send_raw(b"\x01")
+    user.wait_hang_up()
+    daemon.wait_sessions(0)
+    assert "no message within 1 s" in daemon.log()
+    assert running.vm(daemon).alive()

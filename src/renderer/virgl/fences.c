@@ -7,8 +7,7 @@
  */
 #include "renderer/virgl/renderer_virgl.h"
 #include "util/log.h"
-
-#include <glib-unix.h>
+#include "util/source.h"
 
 #define POLL_INTERVAL_MS 1
 #define FINISH_TRIES	 1000 /* of 1 ms each */
@@ -51,13 +50,6 @@ static gboolean handle_poll_timer(gpointer opaque)
 	return G_SOURCE_REMOVE;
 }
 
-static void start_source(struct renderer_virgl *virgl, GSource *source, GSourceFunc handler)
-{
-	g_source_set_callback(source, handler, virgl, NULL);
-	g_source_attach(source, virgl->context);
-	virgl->poll_source = source;
-}
-
 void renderer_virgl_fences_init(struct renderer_virgl *virgl, GMainContext *context)
 {
 	virgl->context = context ? g_main_context_ref(context) : NULL;
@@ -66,18 +58,15 @@ void renderer_virgl_fences_init(struct renderer_virgl *virgl, GMainContext *cont
 	 * the context of our thread only, and it waits until we did.
 	 */
 	if (virgl->has_gl && virgl->has_fence_thread)
-		start_source(virgl, g_unix_fd_source_new(virgl_renderer_get_poll_fd(), G_IO_IN),
-			G_SOURCE_FUNC(handle_poll_fd));
+		virgl->poll_source = source_add_fd(virgl->context, virgl_renderer_get_poll_fd(),
+			G_IO_IN, handle_poll_fd, virgl);
 }
 
 int renderer_virgl_fences_finish(struct renderer_virgl *virgl)
 {
 	int ret = 0;
 
-	if (virgl->poll_source) {
-		g_source_destroy(virgl->poll_source);
-		g_clear_pointer(&virgl->poll_source, g_source_unref);
-	}
+	source_clear(&virgl->poll_source);
 	g_clear_pointer(&virgl->context, g_main_context_unref);
 	/* The library ends its thread without a look at whether that waits for a poll from us. */
 	for (int tries = 0; !is_idle(virgl) && ret == 0; tries++) {
@@ -125,7 +114,8 @@ static int create_gl_fence(struct renderer_virgl *virgl, const struct renderer_f
 		return renderer_virgl_errno(ret);
 	}
 	if (!virgl->has_fence_thread && !virgl->poll_source)
-		start_source(virgl, g_timeout_source_new(POLL_INTERVAL_MS), handle_poll_timer);
+		virgl->poll_source = source_add_timeout(
+			virgl->context, POLL_INTERVAL_MS, handle_poll_timer, virgl);
 	return 0;
 }
 
