@@ -954,6 +954,28 @@ static void test_hostile_read_rect(void)
 	fixture_finish(&f);
 }
 
+/* A buffer has no lines, whatever its format says. */
+static void test_buffer_is_no_image(void)
+{
+	const struct gpu_rect rect = {0, 0, 16, 1};
+	uint8_t dst[64];
+	struct gpu_resource buffer = resource_3d(0);
+	struct renderer_dmabuf dmabuf;
+	struct fixture f;
+
+	fixture_init(&f);
+	buffer.args_3d.target = TARGET_BUFFER;
+	buffer.args_3d.bind = 1 << 4;
+	buffer.width = 64;
+	buffer.height = 1;
+	g_assert_cmpint(f.renderer->ops->resource_create(f.renderer, &buffer), ==, 0);
+	g_assert_cmpint(f.renderer->ops->read_rect(f.renderer, &buffer, &rect, dst, sizeof(dst)),
+		==, -EINVAL);
+	g_assert_cmpint(f.renderer->ops->export_dmabuf(f.renderer, &buffer, &dmabuf), ==, -ENOTSUP);
+	f.renderer->ops->resource_destroy(f.renderer, &buffer);
+	fixture_finish(&f);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -980,5 +1002,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/renderer/virgl/unwritten", test_unwritten);
 	g_test_add_func("/renderer/virgl/unwritten-gles", test_unwritten_gles);
 	g_test_add_func("/renderer/virgl/hostile-read-rect", test_hostile_read_rect);
+	g_test_add_func("/renderer/virgl/buffer-is-no-image", test_buffer_is_no_image);
 	return g_test_run();
 }

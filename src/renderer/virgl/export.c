@@ -12,19 +12,13 @@
 #define TARGET_TEXTURE_RECT 5
 #define MOD_INVALID	    ((UINT64_C(1) << 56) - 1) /* DRM_FORMAT_MOD_INVALID */
 
-static bool is_single_image(const struct gpu_resource *resource)
+bool renderer_virgl_is_single_image(const struct gpu_resource *resource)
 {
-	switch (resource->kind) {
-	case GPU_RESOURCE_2D:
-		return renderer_virgl_format_is_real(resource);
-	case GPU_RESOURCE_3D:
-		return resource->args_3d.nr_samples <= 1 &&
-		       (resource->args_3d.target == TARGET_TEXTURE_2D ||
-			       resource->args_3d.target == TARGET_TEXTURE_RECT);
-	case GPU_RESOURCE_BLOB:
-		break;
-	}
-	return false;
+	if (resource->kind != GPU_RESOURCE_3D)
+		return resource->kind == GPU_RESOURCE_2D;
+	return resource->args_3d.nr_samples <= 1 &&
+	       (resource->args_3d.target == TARGET_TEXTURE_2D ||
+		       resource->args_3d.target == TARGET_TEXTURE_RECT);
 }
 
 static int get_info(uint32_t id, struct virgl_renderer_resource_info *ret_info, uint64_t *ret_mod)
@@ -56,7 +50,8 @@ int renderer_virgl_export_dmabuf(struct renderer *renderer, struct gpu_resource 
 	uint64_t modifier;
 	int fd = -1, stride = 0, offset = 0;
 
-	if (!renderer_virgl_of(renderer)->has_gl || !is_single_image(resource))
+	if (!renderer_virgl_of(renderer)->has_gl || !renderer_virgl_is_single_image(resource) ||
+		!renderer_virgl_format_is_real(resource))
 		return -ENOTSUP;
 	virgl_renderer_force_ctx_0();
 	if (get_info(resource->id, &info, &modifier) < 0 || info.drm_fourcc == 0)

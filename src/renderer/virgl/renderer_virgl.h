@@ -246,6 +246,9 @@ int renderer_virgl_export_dmabuf(struct renderer *renderer, struct gpu_resource 
 int renderer_virgl_export_blob(
 	struct renderer *renderer, struct gpu_resource *resource, struct renderer_blob *ret_blob);
 
+/** renderer_virgl_is_single_image() - Lines of pixels, once? Not a buffer, cube, array and so on. */
+bool renderer_virgl_is_single_image(const struct gpu_resource *resource);
+
 /** renderer_virgl_format_is_real() - Does the host's texture have the guest's format? If not, it
  * holds the same bytes under another name, and nobody outside may interpret them. */
 bool renderer_virgl_format_is_real(const struct gpu_resource *resource);

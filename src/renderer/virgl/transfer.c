@@ -384,7 +384,7 @@ int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *res
 
 	if (resource->kind == GPU_RESOURCE_BLOB)
 		return -ENOTSUP;
-	if (!is_readable(resource))
+	if (!renderer_virgl_is_single_image(resource) || !is_readable(resource))
 		return -EINVAL;
 	if (len > UINT32_MAX || !is_axis_sane(rect->x, rect->width) ||
 		!is_axis_sane(rect->y, rect->height))
