@@ -13,6 +13,7 @@
 #include "display/socket.h"
 
 #include "util/fd.h"
+#include "util/fd_message.h"
 #include "util/log.h"
 #include "util/source.h"
 
@@ -115,28 +116,9 @@ static unsigned int fill_iovs(
 static ssize_t send_once(int socket_fd, const struct display_message *message, size_t sent)
 {
 	struct iovec iovs[MAX_IOVS];
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct msghdr msg = {.msg_iov = iovs};
-	ssize_t len;
+	const unsigned int count = fill_iovs(message, sent, iovs);
 
-	msg.msg_iovlen = fill_iovs(message, sent, iovs);
-	if (message->fd >= 0 && sent == 0) {
-		struct cmsghdr *cmsg = &control.align;
-
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &message->fd, sizeof(int));
-		msg.msg_control = control.buf;
-		msg.msg_controllen = sizeof(control.buf);
-	}
-	do {
-		len = sendmsg(socket_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} while (len < 0 && errno == EINTR);
-	return len < 0 ? -errno : len;
+	return fd_message_send(socket_fd, iovs, count, sent == 0 ? message->fd : -1);
 }
 
 /* Return: 0 when all of it is sent, -EAGAIN when the socket is full, or another errno. */
