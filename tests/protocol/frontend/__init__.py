@@ -13,6 +13,7 @@ virgl        the few virgl commands that the tests encode by hand
 pixels       pixel formats and pictures, the reference that results are compared with
 checks       expected answers
 vm           all of these wired together the way QEMU does it
+patience     how long is waited for what will come
 daemon       start, observe and stop the program under test
 
 Nothing but the standard library is used. Nothing here knows the daemon's sources.

@@ -4,11 +4,13 @@
 
 import socket
 
+from .patience import PATIENCE
+
 
 class Control:
     """A client. Each line that it sends has an answer that ends with ok or an error."""
 
-    def __init__(self, path, timeout=20.0):
+    def __init__(self, path, timeout=PATIENCE):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
         self.sock.connect(str(path))

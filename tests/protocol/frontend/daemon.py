@@ -9,11 +9,12 @@ import subprocess
 import time
 
 from .vhost_user import VhostUser
+from .patience import PATIENCE
 
 SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 LEAKS = re.compile(r"ERROR: LeakSanitizer.*?^SUMMARY: [^\n]*$", re.DOTALL | re.MULTILINE)
 OWN_FRAME = re.compile(r" in \w+ (?:\S*/)?src/(?!libsanitizer)\S+\.c:")
-START_LIMIT = 30.0
+START_LIMIT = 1.5 * PATIENCE
 
 
 class NotBuilt(Exception):
@@ -24,7 +25,7 @@ class StartError(Exception):
     """The program ended instead of serving."""
 
 
-def wait_until(condition, what, timeout=20.0):
+def wait_until(condition, what, timeout=PATIENCE):
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout} s"
@@ -120,7 +121,7 @@ class Daemon:
     def alive(self):
         return self.process.poll() is None
 
-    def connect(self, timeout=20.0):
+    def connect(self, timeout=PATIENCE):
         """A front-end's connection. The path may exist a moment before someone listens."""
         if self.session_socket:
             user, self.session_socket = VhostUser(self.session_socket, timeout), None
@@ -147,7 +148,7 @@ class Daemon:
     def wait_sessions(self, count=0):
         wait_until(lambda: len(self.sessions()) == count, f"{count} sessions")
 
-    def wait_exit(self, timeout=20.0):
+    def wait_exit(self, timeout=PATIENCE):
         return self.process.wait(timeout)
 
     def check_log(self):

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 
 from .vhost_user import HangUp, receive_exactly
+from .patience import PATIENCE
 
 HEADER = struct.Struct("=III")
 FLAG_REPLY = 0x4
@@ -154,7 +155,7 @@ class Display:
     def resume_reading(self):
         self._reading.set()
 
-    def wait_for(self, condition, what="display messages", timeout=20.0):
+    def wait_for(self, condition, what="display messages", timeout=PATIENCE):
         """Sleep until condition() holds; it is called with the display locked."""
         deadline = time.monotonic() + timeout
         with self._changed:

@@ -13,6 +13,8 @@ import struct
 import threading
 import time
 
+from .patience import PATIENCE
+
 NEXT, WRITE, INDIRECT = 1, 2, 4
 PACKED_AVAIL, PACKED_USED = 1 << 7, 1 << 15
 EVENT_ENABLE, EVENT_DISABLE, EVENT_DESC = 0, 1, 2
@@ -137,7 +139,7 @@ class Ring:
             if not self._has_used():
                 return chains
 
-    def wait(self, *chains, timeout=20.0):
+    def wait(self, *chains, timeout=PATIENCE):
         """Sleep until all of chains are used. Relies on the device's notifications."""
         deadline = time.monotonic() + timeout
         self.poll()
@@ -149,7 +151,7 @@ class Ring:
                 raise RingTimeout(f"{text} after {timeout} s")
             self.poll()
 
-    def wait_any(self, timeout=20.0):
+    def wait_any(self, timeout=PATIENCE):
         """Sleep until at least one chain is used; returns those."""
         deadline = time.monotonic() + timeout
         chains = self.poll()

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 
 from .vhost_user import FLAG_NEED_REPLY, VERSION, BackendChannel, BackendRequest, HangUp
+from .patience import PATIENCE
 
 MAP, UNMAP = BackendRequest.SHMEM_MAP, BackendRequest.SHMEM_UNMAP
 HOST_VISIBLE = 1
@@ -86,13 +87,13 @@ class SharedRegion:
         with self._changed:
             return [event for event in self.events if event.request == request]
 
-    def wait(self, request, count=1, timeout=20.0):
+    def wait(self, request, count=1, timeout=PATIENCE):
         """Sleep until count requests of a kind have come (answered or not). Returns the last."""
         self.wait_until(lambda: sum(e.request == request for e in self.events) >= count,
                         f"{count} of {request!r}", timeout)
         return self.of(request)[count - 1]
 
-    def wait_until(self, condition, what, timeout=20.0):
+    def wait_until(self, condition, what, timeout=PATIENCE):
         deadline = time.monotonic() + timeout
         with self._changed:
             while not condition():

@@ -13,6 +13,8 @@ import socket
 import struct
 from dataclasses import dataclass, field
 
+from .patience import PATIENCE
+
 VERSION = 0x1
 FLAG_REPLY = 0x4
 FLAG_NEED_REPLY = 0x8
@@ -129,13 +131,13 @@ def receive_message(sock, limit=1 << 20):
 class VhostUser:
     """One connection to a back-end. Owns its socket."""
 
-    def __init__(self, sock, timeout=20.0):
+    def __init__(self, sock, timeout=PATIENCE):
         self.sock = sock
         self.sock.settimeout(timeout)
         self.reply_ack = False
 
     @classmethod
-    def connect(cls, path, timeout=20.0):
+    def connect(cls, path, timeout=PATIENCE):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.connect(os.fspath(path))
@@ -314,7 +316,7 @@ class BackendChannel:
 
     MAP = struct.Struct("=B7xQQQQ")
 
-    def __init__(self, timeout=20.0):
+    def __init__(self, timeout=PATIENCE):
         self.sock, self.peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
         self.mappings = {}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .pixels import B8G8R8X8, Image
 from .ring import Chain
+from .patience import PATIENCE
 
 
 class Cmd(enum.IntEnum):
@@ -166,7 +167,7 @@ class Gpu:
             chain.ring.submit(chain)
         return chain
 
-    def result(self, chain, timeout=20.0):
+    def result(self, chain, timeout=PATIENCE):
         """Wait for a command and read its answer (None if it has no buffer for one)."""
         if not chain.done:
             chain.ring.wait(chain, timeout=timeout)
@@ -180,7 +181,7 @@ class Gpu:
         self.memory.free(answer, _room(room))
         return Response(*HEADER.unpack_from(data), data[HEADER.size:], chain.used_len)
 
-    def command(self, cmd, body=b"", timeout=20.0, **options):
+    def command(self, cmd, body=b"", timeout=PATIENCE, **options):
         return self.result(self.post(cmd, body, **options), timeout)
 
     # Display
