@@ -149,8 +149,8 @@ def test_too_many_fds_never_leak(running, daemon, bystander):
     """200 rounds of messages with fds that nobody wants."""
     user = running.connect(daemon)
     user.set_protocol_features(WANTED_PROTOCOL)
-    known = set(daemon.sessions())
-    wait_until(lambda: len(daemon.sessions()) == 2, "two sessions")
+    assert user.get_features(), "the session is up, with all its own descriptors"
+    daemon.wait_sessions(2)
     other = fd_total(daemon)
     fds = many_fds(8)
     for turn in range(200):
@@ -166,8 +166,8 @@ def test_too_many_fds_never_leak(running, daemon, bystander):
     close_all(fds)
     assert user.get_features()
     daemon.wait_sessions(2)
-    assert known
-    assert fd_total(daemon) <= other + 4, "descriptors stay open"
+    kept = len(("kick", "call", "err", "back-end channel"))  # of what was sent, these may be in use
+    assert fd_total(daemon) <= other + kept, "descriptors stay open"
 
 
 def fd_total(daemon):
