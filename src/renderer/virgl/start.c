@@ -60,6 +60,13 @@ static bool has_egl(void)
 	return extensions && strstr(extensions, "EGL_EXT_platform_base");
 }
 
+/* Without it epoxy ends the process as well. */
+static bool has_gl_library(void)
+{
+	return dlopen("libOpenGL.so.0", RTLD_LAZY | RTLD_LOCAL) ||
+	       dlopen("libGL.so.1", RTLD_LAZY | RTLD_LOCAL);
+}
+
 /* Anything else that opens would be ignored by GBM, and another GPU, or none, used instead. */
 static int open_render_node(const char *path, int *ret_fd)
 {
@@ -239,6 +246,11 @@ static int try_gl(struct renderer_virgl *virgl, const struct renderer_options *o
 
 	if (count == 0)
 		g_string_append(tried, "EGL (no driver installed)");
+	else if (!has_gl_library()) {
+		g_string_append(
+			tried, "OpenGL (neither libOpenGL.so.0 nor libGL.so.1 is installed)");
+		return -ENOTSUP;
+	}
 	/* OpenGL gives a guest all of it, OpenGL ES only what it can stand for. */
 	for (int gles = 0;
 		gles <= (renderer_option_is_on(options, &renderer_option_use_gles) ? 1 : 0);
