@@ -2,6 +2,7 @@
 # Copyright The vhost-device-gpu authors
 """A guest's shader that does not end: it holds the renderer, but not the session for ever."""
 
+import select
 import signal
 import struct
 import time
@@ -9,6 +10,7 @@ import time
 import pytest
 
 from frontend import virgl
+from frontend.daemon import wait_until
 from frontend.virtio_gpu import BIND_RENDER_TARGET, BIND_SAMPLER_VIEW, Cmd, require
 
 CTX = 1
@@ -48,12 +50,13 @@ def test_draw_that_ends(start):
 
 
 def make_busy(vm):
-    """The main thread of the session waits for the GPU afterwards. Where it is not there yet when
-    this returns, the test is easier to pass, and no less right."""
+    """The main thread of the session is at work on the last command, and waits for the GPU, when this
+    returns: it has taken the kick."""
     require(vm.gpu.submit_3d(CTX, virgl.draw_with(virgl.BUSY, SIZE, SIZE, times=100)))
     body = struct.pack("=6IQIIII", *BOX, 0, vm.target, 0, 0, 0)
     vm.gpu.post(Cmd.TRANSFER_FROM_HOST_3D, body, ctx_id=CTX)
-    time.sleep(0.2)
+    kick_fd = vm.rings[0].kick_fd
+    wait_until(lambda: not select.select([kick_fd], [], [], 0)[0], "the kick is taken")
 
 
 def end_time(wait):
