@@ -7,6 +7,7 @@ The daemon runs with MALLOC_PERTURB_, so that memory that nobody wrote holds a b
 
 import pytest
 
+from frontend import virgl
 from frontend.memory import MIB, GuestMemory
 from frontend.pixels import random_bytes
 from frontend.virtio_gpu import Resp, require
@@ -142,3 +143,88 @@ def test_one_byte_pieces(vm):
     require(vm.gpu.attach_backing(1, pieces))
     require(vm.gpu.transfer_to_3d(0, 1, (0, 0, 0, 16, 8192, 1), stride=64))
     assert vm.alive()
+
+
+STAGING = 1000
+STREAM_TRANSFERS = {
+    "TRANSFER3D": lambda reads, number, box, **more: virgl.transfer_3d(
+        number, box, virgl.FROM_HOST if reads else virgl.TO_HOST, **more),
+    "COPY_TRANSFER3D": lambda reads, number, box, **more: virgl.copy_transfer_3d(
+        number, box, STAGING, reads, **more),
+}
+
+
+@pytest.fixture(params=STREAM_TRANSFERS.values(), ids=STREAM_TRANSFERS.keys())
+def stream_transfer(request, vm):
+    """A transfer's words, for a guest that has a staging buffer."""
+    vm.staging = scattered(vm, 1 << 16)
+    require(vm.gpu.create_3d(STAGING, 1 << 16, 1, 64, BUFFER, 1 << 19))
+    require(vm.gpu.attach_backing(STAGING, vm.staging))
+    require(vm.gpu.ctx_attach(CTX, STAGING))
+    return request.param
+
+
+def attach_texture(vm, number):
+    require(vm.gpu.attach_backing(number, vm.staging))
+    require(vm.gpu.ctx_attach(CTX, number))
+
+
+def test_stream_transfers_both_ways(vm, stream_transfer):
+    """What drivers do goes through."""
+    size, box = 32, (0, 0, 0, 32, 32, 1)
+    data = random_bytes(5, 4 * size * size)
+    require(vm.gpu.create_3d(1, size, size, 1, TEXTURE_2D, BIND_SAMPLER))
+    attach_texture(vm, 1)
+    (first, first_len), (second, _) = vm.staging
+    vm.memory.write(first, data[:first_len])
+    vm.memory.write(second, data[first_len:])
+    require(vm.gpu.submit_3d(CTX, stream_transfer(False, 1, box, stride=4 * size)))
+    for gpa, length in vm.staging:
+        vm.memory.write(gpa, bytes(length))
+    require(vm.gpu.submit_3d(CTX, stream_transfer(True, 1, box, stride=4 * size)))
+    vm.sync()
+    assert read(vm, vm.staging)[:len(data)] == data
+
+
+@pytest.mark.parametrize("samples, target, formats", [
+    (4, TEXTURE_2D, FORMATS), (4, ARRAY_2D, FORMATS),
+    (0, TEXTURE_3D, range(16, 24)), (0, CUBE, range(16, 24))])
+def test_stream_reads_nothing_unwritten(vm, stream_transfer, samples, target, formats):
+    """Multisampled textures, and depth of 3D and cube textures, in each format."""
+    width, height = SHAPES[target][:2]
+    tried, wrong = 0, []
+    for number, fmt in enumerate(formats, 1):
+        if not create_readable(vm, number, fmt, target, samples):
+            continue
+        tried += 1
+        attach_texture(vm, number)
+        if not vm.gpu.submit_3d(CTX, stream_transfer(True, number, (0, 0, 0, width, height, 1))).ok:
+            # A context that met an error does nothing any more.
+            require(vm.gpu.ctx_destroy(CTX))
+            require(vm.gpu.ctx_create(CTX))
+            require(vm.gpu.ctx_attach(CTX, STAGING))
+        if UNWRITTEN in read(vm, vm.staging):
+            wrong.append(fmt)
+            for gpa, length in vm.staging:
+                vm.memory.write(gpa, bytes(length))
+        require(vm.gpu.unref(number))
+    assert not wrong
+    assert tried > 0 or target == TEXTURE_3D
+    assert vm.alive()
+
+
+def test_stream_layers_that_wrap(vm, stream_transfer):
+    """As test_layers_that_wrap; and what follows in the stream is carried out."""
+    stride, lines = 1 << 20, 64
+    require(vm.gpu.create_3d(1, 1, lines, 1, TEXTURE_3D, BIND_SAMPLER, 128, 1))
+    require(vm.gpu.create_3d(2, 16, 16, 2, TEXTURE_2D, BIND_TARGET | BIND_SAMPLER))
+    attach_texture(vm, 1)
+    attach_texture(vm, 2)
+    for reads in (False, True):
+        require(vm.gpu.submit_3d(CTX, [
+            *stream_transfer(reads, 1, (0, 0, 0, 1, lines, 65), stride=stride),
+            *virgl.create_surface(2 + reads, 2, 2), *virgl.set_framebuffer(2 + reads),
+            *virgl.clear(0, 1, 0)]))
+    require(vm.gpu.transfer_from_3d(CTX, 2, (0, 0, 0, 16, 16, 1)))
+    assert read(vm, vm.staging)[:1024] == bytes((0, 255, 0, 255)) * 256
+    assert "is left out" in vm.daemon.log()

@@ -50,6 +50,7 @@ struct renderer_virgl_server {
  * @exports_gpu_dmabufs: and gives its memory out as dma-bufs
  * @server: runs as long as @has_venus
  * @contexts: id to capset id of each context; ours only
+ * @resources: id to struct gpu_resource, of those that the library has
  * @context: main context of @poll_source, a reference
  * @poll_source: polls the library: when its descriptor says so, or, without its fence thread, by
  *	the clock as long as fences are pending; NULL when it is not running
@@ -73,6 +74,7 @@ struct renderer_virgl {
 	bool exports_gpu_dmabufs;
 	struct renderer_virgl_server server;
 	GHashTable *contexts;
+	GHashTable *resources;
 	GMainContext *context;
 	GSource *poll_source;
 	bool has_fence_thread;
@@ -226,6 +228,21 @@ void renderer_virgl_fences_sweep(struct renderer_virgl *virgl);
  */
 int renderer_virgl_write_rect(
 	struct gpu_resource *resource, const struct gpu_rect *rect, void *pixels, size_t len);
+
+/** renderer_virgl_may_write() - Does the library survive this transfer to the host? */
+bool renderer_virgl_may_write(
+	const struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+
+/** renderer_virgl_may_read() - And from it, with no memory answered that nobody wrote, as far as the
+ * kind of the resource tells. */
+bool renderer_virgl_may_read(
+	const struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+
+/**
+ * renderer_virgl_stream_guard() - Leave out transfers that the library does not survive
+ * @words: an OpenGL context's commands; written to
+ */
+void renderer_virgl_stream_guard(struct renderer_virgl *virgl, uint32_t *words, size_t count);
 
 /* Hooks of struct renderer_ops, in fences.c, resource.c, transfer.c, export.c and blob.c. */
 int renderer_virgl_create_fence(struct renderer *renderer, const struct renderer_fence *fence);

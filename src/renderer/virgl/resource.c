@@ -138,11 +138,8 @@ static int create_3d(struct gpu_resource *resource)
 	return renderer_virgl_errno(virgl_renderer_resource_create(&args, NULL, 0));
 }
 
-int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resource *resource)
+static int create_any(struct renderer_virgl *virgl, struct gpu_resource *resource)
 {
-	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
-
-	resource->renderer_data = NULL;
 	virgl_renderer_force_ctx_0();
 	if (resource->kind == GPU_RESOURCE_BLOB)
 		return renderer_virgl_create_blob(resource);
@@ -151,11 +148,24 @@ int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resourc
 	return resource->kind == GPU_RESOURCE_2D ? create_any_2d(resource) : create_3d(resource);
 }
 
+int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resource *resource)
+{
+	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
+	int ret;
+
+	resource->renderer_data = NULL;
+	ret = create_any(virgl, resource);
+	if (ret == 0)
+		g_hash_table_insert(virgl->resources, GUINT_TO_POINTER(resource->id), resource);
+	return ret;
+}
+
 void renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
 {
 	virgl_renderer_force_ctx_0();
 	virgl_renderer_resource_detach_iov((int)resource->id, NULL, NULL);
 	virgl_renderer_resource_unref(resource->id);
+	g_hash_table_remove(renderer_virgl_of(renderer)->resources, GUINT_TO_POINTER(resource->id));
 	resource->renderer_data = NULL;
 }
 

@@ -263,12 +263,18 @@ static int bounce_parts(uint32_t ctx_id, struct gpu_resource *resource,
 	return ret;
 }
 
+bool renderer_virgl_may_write(
+	const struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+{
+	return is_box_empty(&transfer->box) || is_transfer_sane(resource, transfer);
+}
+
 int renderer_virgl_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
 	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
 {
 	if (is_box_empty(&transfer->box))
 		return 0;
-	if (!is_transfer_sane(resource, transfer))
+	if (!renderer_virgl_may_write(resource, transfer))
 		return -EINVAL;
 	begin_transfer(ctx_id);
 	if (has_many_steps(resource, &transfer->box))
@@ -314,6 +320,16 @@ static bool is_readable(const struct gpu_resource *resource)
 	       (args->target != TARGET_CUBE && args->target != TARGET_CUBE_ARRAY);
 }
 
+bool renderer_virgl_may_read(
+	const struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+{
+	if (is_box_empty(&transfer->box))
+		return true;
+	return is_transfer_sane(resource, transfer) &&
+	       is_buffer_read_sane(resource, &transfer->box) && is_readable(resource) &&
+	       (transfer->box.d == 1 || transfer->layer_stride > 0);
+}
+
 static bool is_buffer(const struct gpu_resource *resource)
 {
 	return resource->kind == GPU_RESOURCE_3D && resource->args_3d.target == TARGET_BUFFER;
@@ -333,9 +349,7 @@ int renderer_virgl_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx
 {
 	if (is_box_empty(&transfer->box))
 		return 0;
-	if (!is_transfer_sane(resource, transfer) ||
-		!is_buffer_read_sane(resource, &transfer->box) || !is_readable(resource) ||
-		(transfer->box.d > 1 && transfer->layer_stride == 0))
+	if (!renderer_virgl_may_read(resource, transfer))
 		return -EINVAL;
 	begin_transfer(ctx_id);
 	if (is_buffer(resource) && transfer->box.d == 1)

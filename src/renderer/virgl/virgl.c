@@ -53,7 +53,7 @@ static const struct renderer_capset *find_capset(const struct renderer *renderer
 	return NULL;
 }
 
-static int get_capset(
+static int virgl_get_capset(
 	struct renderer *renderer, uint32_t capset_id, uint32_t version, void *buf, size_t len)
 {
 	const struct renderer_capset *capset = find_capset(renderer, capset_id);
@@ -83,7 +83,7 @@ static uint32_t default_capset(const struct renderer *renderer)
 	return VIRTIO_GPU_CAPSET_VIRGL;
 }
 
-static int ctx_create(
+static int virgl_ctx_create(
 	struct renderer *renderer, uint32_t ctx_id, uint32_t capset_id, const char *name)
 {
 	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
@@ -101,7 +101,7 @@ static int ctx_create(
 	return renderer_virgl_errno(ret);
 }
 
-static void ctx_destroy(struct renderer *renderer, uint32_t ctx_id)
+static void virgl_ctx_destroy(struct renderer *renderer, uint32_t ctx_id)
 {
 	g_hash_table_remove(renderer_virgl_of(renderer)->contexts, GUINT_TO_POINTER(ctx_id));
 	virgl_renderer_context_destroy(ctx_id);
@@ -110,7 +110,7 @@ static void ctx_destroy(struct renderer *renderer, uint32_t ctx_id)
 	renderer_virgl_fences_sweep(renderer_virgl_of(renderer));
 }
 
-static int ctx_attach_resource(
+static int virgl_ctx_attach_resource(
 	struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource)
 {
 	if (!renderer_virgl_may_attach(renderer_virgl_of(renderer), ctx_id, resource))
@@ -119,24 +119,28 @@ static int ctx_attach_resource(
 	return 0;
 }
 
-static void ctx_detach_resource(
+static void virgl_ctx_detach_resource(
 	struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource)
 {
 	virgl_renderer_ctx_detach_resource((int)ctx_id, (int)resource->id);
 }
 
-static int submit(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len)
+static int virgl_submit(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len)
 {
 	if (len % sizeof(uint32_t) != 0 || len / sizeof(uint32_t) > INT_MAX)
 		return -EINVAL;
+	if (!renderer_virgl_has_timelines(renderer_virgl_of(renderer), ctx_id))
+		renderer_virgl_stream_guard(
+			renderer_virgl_of(renderer), commands, len / sizeof(uint32_t));
 	return renderer_virgl_errno(
 		virgl_renderer_submit_cmd(commands, (int)ctx_id, (int)(len / sizeof(uint32_t))));
 }
 
-static void free_all(struct renderer_virgl *virgl)
+static void virgl_free_all(struct renderer_virgl *virgl)
 {
 	renderer_virgl_server_stop(virgl);
 	g_clear_pointer(&virgl->contexts, g_hash_table_unref);
+	g_clear_pointer(&virgl->resources, g_hash_table_unref);
 	g_free(virgl->server.path);
 	fd_clear(&virgl->maps_fd);
 	fd_clear(&virgl->render_node_fd);
@@ -146,7 +150,7 @@ static void free_all(struct renderer_virgl *virgl)
 	is_in_use = false;
 }
 
-static void destroy(struct renderer *renderer)
+static void virgl_destroy(struct renderer *renderer)
 {
 	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
 
@@ -161,16 +165,16 @@ static void destroy(struct renderer *renderer)
 		return;
 	}
 	virgl_renderer_cleanup(virgl);
-	free_all(virgl);
+	virgl_free_all(virgl);
 }
 
 static const struct renderer_ops virgl_ops = {
-	.destroy = destroy,
-	.get_capset = get_capset,
-	.ctx_create = ctx_create,
-	.ctx_destroy = ctx_destroy,
-	.ctx_attach_resource = ctx_attach_resource,
-	.ctx_detach_resource = ctx_detach_resource,
+	.destroy = virgl_destroy,
+	.get_capset = virgl_get_capset,
+	.ctx_create = virgl_ctx_create,
+	.ctx_destroy = virgl_ctx_destroy,
+	.ctx_attach_resource = virgl_ctx_attach_resource,
+	.ctx_detach_resource = virgl_ctx_detach_resource,
 	.resource_create = renderer_virgl_resource_create,
 	.resource_destroy = renderer_virgl_resource_destroy,
 	.attach_backing = renderer_virgl_attach_backing,
@@ -178,7 +182,7 @@ static const struct renderer_ops virgl_ops = {
 	.transfer_to_host_2d = renderer_virgl_transfer_to_host_2d,
 	.transfer_to_host_3d = renderer_virgl_transfer_to_host_3d,
 	.transfer_from_host_3d = renderer_virgl_transfer_from_host_3d,
-	.submit = submit,
+	.submit = virgl_submit,
 	.create_fence = renderer_virgl_create_fence,
 	.read_rect = renderer_virgl_read_rect,
 	.export_dmabuf = renderer_virgl_export_dmabuf,
@@ -210,7 +214,7 @@ static void list_capsets(struct renderer_virgl *virgl, uint64_t mask)
 	}
 }
 
-static struct renderer_virgl *allocate(void)
+static struct renderer_virgl *virgl_allocate(void)
 {
 	struct renderer_virgl *virgl = g_try_new0(struct renderer_virgl, 1);
 
@@ -226,6 +230,7 @@ static struct renderer_virgl *allocate(void)
 	virgl->server.output = LOG_PIPE_NONE;
 	virgl->maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	virgl->contexts = g_hash_table_new(NULL, NULL);
+	virgl->resources = g_hash_table_new(NULL, NULL);
 	g_mutex_init(&virgl->event_lock);
 	g_mutex_init(&virgl->fence_lock);
 	g_queue_init(&virgl->pending);
@@ -233,7 +238,7 @@ static struct renderer_virgl *allocate(void)
 }
 
 /* Without GL there is nothing to draw with, but a text console needs no more than memory. */
-static struct renderer *with_images(struct renderer_virgl *virgl)
+static struct renderer *virgl_with_images(struct renderer_virgl *virgl)
 {
 	struct renderer *wrapped = virgl->has_gl ? NULL : renderer_plain_wrap(&virgl->base);
 
@@ -250,7 +255,7 @@ int renderer_virgl_create(
 		*ret_message = g_strdup("runs already; a process has one");
 		return -EBUSY;
 	}
-	virgl = allocate();
+	virgl = virgl_allocate();
 	if (!virgl) {
 		*ret_message = g_strdup("out of memory");
 		return -ENOMEM;
@@ -268,12 +273,12 @@ int renderer_virgl_create(
 	}
 	renderer_virgl_fences_init(virgl, options->context);
 	renderer_virgl_server_watch(virgl, options->context);
-	*ret_renderer = with_images(virgl);
+	*ret_renderer = virgl_with_images(virgl);
 	return 0;
 
 err_cleanup:
 	virgl_renderer_cleanup(virgl);
 err_free:
-	free_all(virgl);
+	virgl_free_all(virgl);
 	return ret;
 }

@@ -15,6 +15,9 @@ VERTEX, FRAGMENT = 0, 1
 TRIANGLES = 4
 CLEAR_COLOR = 1 << 2
 NOP = 0
+TRANSFER3D, COPY_TRANSFER3D = 43, 45
+TO_HOST, FROM_HOST = 1, 2
+COPY_READ_FROM_HOST = 1 << 1
 
 
 def command(number, words, object_type=0):
@@ -37,6 +40,17 @@ def clear(red, green, blue, alpha=1.0):
 
 def nop(words=0):
     return command(NOP, [0] * words)
+
+
+def transfer_3d(resource, box, direction, offset=0, stride=0, layer_stride=0):
+    """A transfer between a resource and its backing, in the stream."""
+    return command(TRANSFER3D, [resource, 0, 0, stride, layer_stride, *box, offset, direction])
+
+
+def copy_transfer_3d(resource, box, staging, reads, offset=0, stride=0, layer_stride=0):
+    """The same with the backing of another resource."""
+    return command(COPY_TRANSFER3D, [resource, 0, 0, stride, layer_stride, *box, staging, offset,
+                                     COPY_READ_FROM_HOST if reads else 0])
 
 
 def create_shader(handle, kind, text):
