@@ -53,7 +53,9 @@ def test_stop_and_cont_with_a_new_display(start_vm, drawing_mode):
     vm.display.give(vm.user)
     for index, base in enumerate(bases):
         vm.start_ring(index, base)
-    assert not differences(rgb_only(vm.shown().pixels), resource.image.shown(), 64)
+    # Nothing that the guest does says when: the device asks the display what it is first.
+    vm.display.wait_for(lambda: vm.display.picture(0) and not differences(
+        rgb_only(vm.display.picture(0).pixels), resource.image.shown(), 64), "the picture again")
     resource.draw(random_bytes(2, SIZE))
     resource.flush(*resource.full)
     assert not differences(rgb_only(vm.shown().pixels), resource.image.shown(), 64)
