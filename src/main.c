@@ -119,7 +119,7 @@ static int serve_connection(const struct options *options, struct session_config
 	return session_run(options->fd, config);
 }
 
-static int serve(const struct options *options)
+static int main_serve(const struct options *options)
 {
 	g_autofree char *message = NULL;
 	struct listener_config config = {
@@ -154,7 +154,7 @@ static int serve(const struct options *options)
 	return listener_run(&config);
 }
 
-static int act(const struct options *options)
+static int main_act(const struct options *options)
 {
 	switch (options->action) {
 	case OPTIONS_HELP:
@@ -166,7 +166,7 @@ static int act(const struct options *options)
 	case OPTIONS_PRINT_CAPABILITIES:
 		return print_capabilities();
 	case OPTIONS_SERVE:
-		return serve(options);
+		return main_serve(options);
 	}
 	return EXIT_FAILURE;
 }
@@ -190,7 +190,7 @@ int main(int argc, char **argv)
 	log_init(options.log_level);
 	fd_limit = fd_raise_limit();
 	log_debug("up to %" G_GUINT64_FORMAT " descriptors may be open", fd_limit);
-	status = act(&options);
+	status = main_act(&options);
 	options_finish(&options);
 	return status;
 }

@@ -34,9 +34,9 @@ struct parser {
 	char *message;
 };
 
-static int fail(struct parser *parser, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static int options_fail(struct parser *parser, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-static int fail(struct parser *parser, const char *format, ...)
+static int options_fail(struct parser *parser, const char *format, ...)
 {
 	va_list args;
 
@@ -88,7 +88,7 @@ static int set_bool(
 		return 0;
 	}
 	if (value_parse_bool(value, ret_value) < 0)
-		return fail(parser, "--%s takes true or false, not '%s'", row->name, value);
+		return options_fail(parser, "--%s takes true or false, not '%s'", row->name, value);
 	return 0;
 }
 
@@ -96,7 +96,7 @@ static int set_number(struct parser *parser, const struct option_row *row, const
 	uint64_t min, uint64_t max, uint64_t *ret_value)
 {
 	if (value_parse_number(value, min, max, ret_value) < 0)
-		return fail(parser,
+		return options_fail(parser,
 			"--%s takes a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
 			", not '%s'",
 			row->name, min, max, value);
@@ -107,7 +107,7 @@ static int set_path(
 	struct parser *parser, const struct option_row *row, const char *value, char **path)
 {
 	if (value[0] == '\0')
-		return fail(parser, "--%s takes a path, not an empty word", row->name);
+		return options_fail(parser, "--%s takes a path, not an empty word", row->name);
 	g_free(*path);
 	*path = g_strdup(value);
 	return 0;
@@ -120,7 +120,7 @@ static int set_hostmem(struct parser *parser, const char *value)
 
 	if (value_parse_size(value, &size) < 0 || (size & (size - 1)) != 0 ||
 		(size != 0 && size < MIN_HOSTMEM))
-		return fail(parser,
+		return options_fail(parser,
 			"--hostmem takes a power of two of at least 1M, such as 256M or 4G, or 0, "
 			"not '%s'",
 			value);
@@ -134,9 +134,10 @@ static int set_outputs(struct parser *parser, const char *value)
 	int ret = display_modes_parse(value, &options->outputs, &options->output_count);
 
 	if (ret == -E2BIG)
-		return fail(parser, "--outputs takes at most %d outputs", DISPLAY_MAX_OUTPUTS);
+		return options_fail(
+			parser, "--outputs takes at most %d outputs", DISPLAY_MAX_OUTPUTS);
 	if (ret < 0)
-		return fail(parser,
+		return options_fail(parser,
 			"--outputs takes WIDTHxHEIGHT or WIDTHxHEIGHT+off, with commas between, "
 			"not '%s'; each side is 1 to %d",
 			value, DISPLAY_MAX_MODE_SIZE);
@@ -146,7 +147,8 @@ static int set_outputs(struct parser *parser, const char *value)
 static int set_control(struct parser *parser, const char *value)
 {
 	if (!g_file_test(value, G_FILE_TEST_IS_DIR))
-		return fail(parser, "--control takes a directory that exists, not '%s'", value);
+		return options_fail(
+			parser, "--control takes a directory that exists, not '%s'", value);
 	g_free(parser->options.control_dir);
 	parser->options.control_dir = g_strdup(value);
 	return 0;
@@ -156,7 +158,7 @@ static int set_max_hostmem(struct parser *parser, const char *value)
 {
 	if (value_parse_size(value, &parser->options.max_hostmem) < 0 ||
 		parser->options.max_hostmem < MIN_MAX_HOSTMEM)
-		return fail(parser,
+		return options_fail(parser,
 			"--max-hostmem takes a size of at least 1M, such as 512M or 4G, not '%s'",
 			value);
 	return 0;
@@ -167,7 +169,8 @@ static int set_level(struct parser *parser, const char *value)
 	if (value_parse_level(value, &parser->options.log_level) < 0) {
 		g_autofree char *known = g_strjoinv(", ", (char **)option_levels);
 
-		return fail(parser, "unknown level '%s' for --log-level; known: %s", value, known);
+		return options_fail(
+			parser, "unknown level '%s' for --log-level; known: %s", value, known);
 	}
 	return 0;
 }
@@ -350,13 +353,14 @@ static int fail_at_word(struct parser *parser, int value, char **argv)
 	const struct option_row *row = index >= 0 ? &option_rows_get()->row[index] : NULL;
 
 	if (value == ':' && row)
-		return fail(
+		return options_fail(
 			parser, "--%s needs a value: --%s %s", row->name, row->name, row->metavar);
 	if (row)
-		return fail(parser, "--%s takes no value", row->name);
+		return options_fail(parser, "--%s takes no value", row->name);
 	if (optopt != 0)
-		return fail(parser, "unknown option '-%c'; --help lists the options", optopt);
-	return fail(parser, "unknown or ambiguous option '%s'; --help lists the options",
+		return options_fail(
+			parser, "unknown option '-%c'; --help lists the options", optopt);
+	return options_fail(parser, "unknown or ambiguous option '%s'; --help lists the options",
 		argv[optind - 1]);
 }
 
@@ -390,7 +394,7 @@ static int parse_words(struct parser *parser, int argc, char **argv)
 		if (!optarg && row->value == OPTION_VALUE_BOOL)
 			optarg = (char *)take_bool_word(argc, argv);
 		if (parser->given[index])
-			return fail(parser, "--%s was given twice", row->name);
+			return options_fail(parser, "--%s was given twice", row->name);
 		parser->given[index] = true;
 		ret = set_option(parser, row, optarg);
 		if (ret < 0 || parser->options.action == OPTIONS_HELP ||
@@ -398,7 +402,8 @@ static int parse_words(struct parser *parser, int argc, char **argv)
 			return ret;
 	}
 	if (optind < argc)
-		return fail(parser, "unexpected word '%s'; --help lists the options", argv[optind]);
+		return options_fail(
+			parser, "unexpected word '%s'; --help lists the options", argv[optind]);
 	return 0;
 }
 
@@ -410,8 +415,9 @@ static int check_built(struct parser *parser, const struct renderer_type *type)
 
 	if (type->create)
 		return 0;
-	return fail(parser, "this build has no mode '%s': %s%s%sbuild with -D%s=enabled (meson)",
-		type->name, package ? "install " : "", package ? package : "",
+	return options_fail(parser,
+		"this build has no mode '%s': %s%s%sbuild with -D%s=enabled (meson)", type->name,
+		package ? "install " : "", package ? package : "",
 		package ? " with its development files and " : "", type->meson_option);
 }
 
@@ -421,7 +427,7 @@ static int finish_mode(struct parser *parser)
 
 	if (is_given(parser, OPTION_VIRGL)) {
 		if (parser->mode && strcmp(parser->mode, "virglrenderer") != 0)
-			return fail(parser,
+			return options_fail(parser,
 				"--virgl means --gpu-mode virglrenderer, but mode %s was given",
 				parser->mode);
 		parser->mode = "virglrenderer";
@@ -430,7 +436,7 @@ static int finish_mode(struct parser *parser)
 		return 0;
 	parser->options.type = renderer_type_find(parser->mode);
 	if (!parser->options.type)
-		return fail(
+		return options_fail(
 			parser, "unknown mode '%s' for --gpu-mode; known: %s", parser->mode, known);
 	return check_built(parser, parser->options.type);
 }
@@ -444,14 +450,15 @@ static int add_capset(struct parser *parser, const char *name)
 	if (!owner) {
 		g_autofree char *known = list_capsets(type && type->capsets ? type : NULL);
 
-		return fail(parser, "unknown name '%s' in --capset; known: %s", name, known);
+		return options_fail(
+			parser, "unknown name '%s' in --capset; known: %s", name, known);
 	}
 	if (type && owner != type)
-		return fail(parser, "the capset '%s' belongs to --gpu-mode %s, not to %s", name,
-			owner->name, type->name);
+		return options_fail(parser, "the capset '%s' belongs to --gpu-mode %s, not to %s",
+			name, owner->name, type->name);
 	bit = UINT64_C(1) << renderer_capset_find(owner, name)->id;
 	if (parser->options.renderer.capset_mask & bit)
-		return fail(parser, "'%s' is in --capset twice", name);
+		return options_fail(parser, "'%s' is in --capset twice", name);
 	parser->options.renderer.capset_mask |= bit;
 	parser->options.type = owner;
 	return 0;
@@ -465,7 +472,7 @@ static int finish_capsets(struct parser *parser)
 		return 0;
 	names = g_strsplit(parser->capsets, ",", -1);
 	if (!names[0])
-		return fail(parser, "--capset takes a list of names, not an empty word");
+		return options_fail(parser, "--capset takes a list of names, not an empty word");
 	for (char **name = names; *name; name++) {
 		int ret = add_capset(parser, *name);
 
@@ -480,20 +487,21 @@ static int finish_connection(struct parser *parser)
 	if (parser->options.action != OPTIONS_SERVE)
 		return 0;
 	if (is_given(parser, OPTION_SOCKET_PATH) && is_given(parser, OPTION_FD))
-		return fail(parser, "give --socket-path or --fd, not both");
+		return options_fail(parser, "give --socket-path or --fd, not both");
 	if (!is_given(parser, OPTION_SOCKET_PATH) && !is_given(parser, OPTION_FD))
-		return fail(parser, "say where to listen: --socket-path PATH");
+		return options_fail(parser, "say where to listen: --socket-path PATH");
 	return 0;
 }
 
-static int finish(struct parser *parser)
+static int options_conclude(struct parser *parser)
 {
 	int ret;
 
 	if (parser->options.action == OPTIONS_HELP || parser->options.action == OPTIONS_VERSION)
 		return 0;
 	if (is_given(parser, OPTION_GPU_DEVICE) && is_given(parser, OPTION_RENDER_NODE))
-		return fail(parser, "--gpu-device and --render-node are the same; give one");
+		return options_fail(
+			parser, "--gpu-device and --render-node are the same; give one");
 	parser->options.renderer.render_node = parser->options.render_node;
 	ret = finish_mode(parser);
 	if (ret == 0)
@@ -511,7 +519,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, char **ret
 	set_defaults(&parser);
 	ret = parse_words(&parser, argc, argv);
 	if (ret == 0)
-		ret = finish(&parser);
+		ret = options_conclude(&parser);
 	if (ret < 0) {
 		options_finish(&parser.options);
 		*ret_message = parser.message;

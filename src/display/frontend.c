@@ -558,7 +558,7 @@ static const struct display_ops frontend_ops = {
 	.cursor_hide = frontend_cursor_hide,
 };
 
-static void negotiate(struct frontend *frontend)
+static void frontend_negotiate(struct frontend *frontend)
 {
 	const struct display_awaited awaited = {.request = DISPLAY_GET_PROTOCOL_FEATURES};
 	const struct display_header message =
@@ -584,6 +584,6 @@ struct display *display_frontend_create(
 	display_replies_init(&frontend->replies);
 	frontend->read_source = source_add_fd(
 		context, fd, G_IO_IN | G_IO_HUP | G_IO_ERR, dispatch_readable, frontend);
-	negotiate(frontend);
+	frontend_negotiate(frontend);
 	return &frontend->base;
 }

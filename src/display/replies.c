@@ -106,7 +106,7 @@ static int check_header(struct display_replies *replies, const struct display_he
 }
 
 /* Reads up to @want bytes of a message. Return: 1 when they are there, 0 later, or an errno. */
-static int fill(struct display_replies *replies, int socket_fd, size_t want)
+static int replies_fill(struct display_replies *replies, int socket_fd, size_t want)
 {
 	while (replies->buf_len < want) {
 		ssize_t len = recv(socket_fd, replies->buf + replies->buf_len,
@@ -128,7 +128,7 @@ static int fill(struct display_replies *replies, int socket_fd, size_t want)
 static int fill_message(
 	struct display_replies *replies, int socket_fd, struct display_header *ret_header)
 {
-	int ret = fill(replies, socket_fd, sizeof(*ret_header));
+	int ret = replies_fill(replies, socket_fd, sizeof(*ret_header));
 
 	if (ret <= 0)
 		return ret;
@@ -136,11 +136,11 @@ static int fill_message(
 	ret = check_header(replies, ret_header);
 	if (ret < 0)
 		return ret;
-	return fill(replies, socket_fd, sizeof(*ret_header) + ret_header->size);
+	return replies_fill(replies, socket_fd, sizeof(*ret_header) + ret_header->size);
 }
 
 /* Hands the answer in the buffer to the oldest request of its type. */
-static void dispatch(struct display_replies *replies, const struct display_header *header,
+static void replies_dispatch(struct display_replies *replies, const struct display_header *header,
 	display_reply_fn handle, void *opaque)
 {
 	bool matched = false;
@@ -167,7 +167,7 @@ int display_replies_read(
 		if (ret <= 0)
 			return ret;
 		replies->buf_len = 0;
-		dispatch(replies, &header, handle, opaque);
+		replies_dispatch(replies, &header, handle, opaque);
 	}
 	return 0;
 }

@@ -153,7 +153,7 @@ static void start_writing(struct display_socket *socket)
 }
 
 /* Makes @outgoing independent of the caller's head and descriptor and puts it into the queue. */
-static int enqueue(struct display_socket *socket, const struct outgoing *outgoing)
+static int socket_enqueue(struct display_socket *socket, const struct outgoing *outgoing)
 {
 	struct outgoing *item = g_new(struct outgoing, 1);
 
@@ -189,7 +189,7 @@ int display_socket_send(struct display_socket *socket, const struct display_mess
 	if (ret == 0)
 		return 0;
 	if (ret == -EAGAIN)
-		ret = enqueue(socket, &outgoing);
+		ret = socket_enqueue(socket, &outgoing);
 	if (ret < 0) {
 		socket->events->broken(socket->opaque);
 		return ret;
@@ -198,7 +198,7 @@ int display_socket_send(struct display_socket *socket, const struct display_mess
 }
 
 /* Frees a message that is over and tells its owner. */
-static void complete(struct outgoing *outgoing, int error)
+static void socket_complete(struct outgoing *outgoing, int error)
 {
 	display_done_fn done = outgoing->message.done;
 	void *opaque = outgoing->message.opaque;
@@ -224,7 +224,7 @@ void display_socket_flush(struct display_socket *socket)
 			return;
 		}
 		g_queue_pop_head(&socket->queue);
-		complete(outgoing, 0);
+		socket_complete(outgoing, 0);
 	}
 	stop_writing(socket);
 }
@@ -280,7 +280,7 @@ static int copy_rest(struct outgoing *outgoing)
 }
 
 /* Makes the half-sent message independent of the caller's pixels. */
-static void adopt(struct display_socket *socket, struct outgoing *outgoing)
+static void socket_adopt(struct display_socket *socket, struct outgoing *outgoing)
 {
 	outgoing->message.done = NULL;
 	outgoing->message.opaque = NULL;
@@ -312,7 +312,7 @@ unsigned int display_socket_cancel(struct display_socket *socket, const void *op
 	/* Only the first message of the queue can be half sent. */
 	outgoing = g_queue_peek_head(&socket->queue);
 	if (outgoing && outgoing->message.opaque == opaque)
-		adopt(socket, outgoing);
+		socket_adopt(socket, outgoing);
 	return count;
 }
 
@@ -328,6 +328,6 @@ void display_socket_fail(struct display_socket *socket, int error)
 		/* A done function may have finished the socket. */
 		if (!outgoing)
 			return;
-		complete(outgoing, error);
+		socket_complete(outgoing, error);
 	}
 }

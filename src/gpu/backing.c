@@ -57,7 +57,7 @@ void gpu_backing_finish(struct gpu_backing *backing)
 }
 
 /* Appends @part, or makes the last element longer where @part follows it. */
-static void append(struct iovec *iov, unsigned int *count, const struct iovec *part)
+static void backing_append(struct iovec *iov, unsigned int *count, const struct iovec *part)
 {
 	struct iovec *last = *count > 0 ? &iov[*count - 1] : NULL;
 
@@ -89,7 +89,7 @@ int gpu_backing_resolve(const struct gpu_backing *backing, struct guest_memory *
 			return part_count < 0 ? part_count : -ENOMEM;
 		}
 		for (int j = 0; j < part_count; j++)
-			append(iov, &used, &parts[j]);
+			backing_append(iov, &used, &parts[j]);
 	}
 	*ret_iov = iov;
 	*ret_iov_count = used;

@@ -73,7 +73,7 @@ void gpu_context_destroy_all(struct gpu_device *device)
 		context_destroy(device, link->data);
 }
 
-static void detach(struct gpu_device *device, struct gpu_context *context,
+static void context_detach(struct gpu_device *device, struct gpu_context *context,
 	struct gpu_tracked_resource *resource)
 {
 	if (!g_hash_table_remove(context->resources, GUINT_TO_POINTER(resource->base.id)))
@@ -89,7 +89,7 @@ void gpu_context_forget_resource(struct gpu_device *device, struct gpu_tracked_r
 
 	g_hash_table_iter_init(&iter, device->contexts->by_id);
 	while (g_hash_table_iter_next(&iter, NULL, &context))
-		detach(device, context, resource);
+		context_detach(device, context, resource);
 }
 
 bool gpu_context_has_elsewhere(
@@ -196,7 +196,7 @@ enum gpu_verdict gpu_handle_ctx_detach_resource(
 		return GPU_ERR_INVALID_CONTEXT_ID;
 	if (!resource)
 		return GPU_ERR_INVALID_RESOURCE_ID;
-	detach(device, context, resource);
+	context_detach(device, context, resource);
 	return GPU_OK;
 }
 

@@ -139,7 +139,7 @@ static enum gpu_verdict call_handler(
 	return type->handler(device, command);
 }
 
-static void dispatch(struct gpu_device *device, struct gpu_request *request,
+static void dispatch_request(struct gpu_device *device, struct gpu_request *request,
 	const struct gpu_command_type *(*find)(uint32_t type))
 {
 	struct gpu_command *command = gpu_command_create(device, request);
@@ -162,10 +162,10 @@ static void dispatch(struct gpu_device *device, struct gpu_request *request,
 
 void gpu_dispatch_control(struct gpu_device *device, struct gpu_request *request)
 {
-	dispatch(device, request, find_control);
+	dispatch_request(device, request, find_control);
 }
 
 void gpu_dispatch_cursor(struct gpu_device *device, struct gpu_request *request)
 {
-	dispatch(device, request, find_cursor);
+	dispatch_request(device, request, find_cursor);
 }

@@ -73,7 +73,7 @@ static struct timeline *timeline_get(struct gpu_fences *fences, uint64_t key)
 }
 
 /* Ends what waits up to @fence. Return: whether anything did. */
-static bool retire(struct gpu_fences *fences, const struct renderer_fence *fence)
+static bool fence_retire(struct gpu_fences *fences, const struct renderer_fence *fence)
 {
 	uint64_t key = timeline_key(fence);
 	struct timeline *timeline;
@@ -92,7 +92,7 @@ static bool retire(struct gpu_fences *fences, const struct renderer_fence *fence
 	return any;
 }
 
-static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user_data)
+static gboolean fence_dispatch(GSource *source, GSourceFunc callback, gpointer user_data)
 {
 	struct gpu_fences *fences = ((struct fence_source *)source)->fences;
 	bool any = false;
@@ -106,14 +106,14 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user_da
 	g_mutex_unlock(&fences->mutex);
 
 	for (guint i = 0; i < taken->len; i++)
-		any |= retire(fences, &g_array_index(taken, struct renderer_fence, i));
+		any |= fence_retire(fences, &g_array_index(taken, struct renderer_fence, i));
 	g_array_set_size(taken, 0);
 	if (any)
 		gpu_waits_resume(fences->device);
 	return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs source_funcs = {.dispatch = dispatch};
+static GSourceFuncs source_funcs = {.dispatch = fence_dispatch};
 
 struct gpu_fences *gpu_fences_create(struct gpu_device *device, GMainContext *context)
 {
@@ -155,7 +155,7 @@ void gpu_fences_forget(struct gpu_fences *fences, struct gpu_wait *wait)
 }
 
 /* Adds @fence to what @wait waits for, where the renderer can make one. */
-static void join(
+static void fence_join(
 	struct gpu_fences *fences, struct gpu_wait *wait, const struct renderer_fence *fence)
 {
 	wait->key = timeline_key(fence);
@@ -211,7 +211,7 @@ enum gpu_verdict gpu_fences_hold(struct gpu_fences *fences, struct gpu_command *
 		fence_for(fences, command, &fence) < 0)
 		return command->verdict;
 	gpu_wait_begin(&command->wait, &hold_ops, NULL);
-	join(fences, &command->wait, &fence);
+	fence_join(fences, &command->wait, &fence);
 	return gpu_wait_go(&command->wait);
 }
 
@@ -222,7 +222,7 @@ void gpu_fences_add_all(struct gpu_fences *fences, struct gpu_wait *wait)
 	if (!renderer_calls_has_fences(fences->device->renderer))
 		return;
 	fences->last_seqno++;
-	join(fences, wait, &fence);
+	fence_join(fences, wait, &fence);
 }
 
 void gpu_fences_signal(struct gpu_fences *fences, const struct renderer_fence *fence)

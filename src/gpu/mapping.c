@@ -88,7 +88,7 @@ void gpu_mappings_set_shmem(
 	mappings->shmem_len = len;
 }
 
-static bool overlaps(const struct gpu_mappings *mappings, uint64_t offset, uint64_t len)
+static bool mapping_overlaps(const struct gpu_mappings *mappings, uint64_t offset, uint64_t len)
 {
 	/* The first entry behind the start; the one before it may reach into the range. */
 	GTreeNode *next = g_tree_upper_bound(mappings->by_offset, &offset);
@@ -109,8 +109,8 @@ static bool overlaps(const struct gpu_mappings *mappings, uint64_t offset, uint6
 	return false;
 }
 
-static void enter(struct gpu_device *device, struct gpu_tracked_resource *resource, uint64_t offset,
-	uint64_t len)
+static void mapping_enter(struct gpu_device *device, struct gpu_tracked_resource *resource,
+	uint64_t offset, uint64_t len)
 {
 	struct gpu_mapping *mapping = g_new(struct gpu_mapping, 1);
 
@@ -119,7 +119,7 @@ static void enter(struct gpu_device *device, struct gpu_tracked_resource *resour
 	resource->mapping = mapping;
 }
 
-static void leave(struct gpu_device *device, struct gpu_tracked_resource *resource)
+static void mapping_leave(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
 	uint64_t offset = resource->mapping->offset;
 
@@ -191,7 +191,7 @@ void gpu_mapping_drop(struct gpu_device *device, struct gpu_tracked_resource *re
 	if (!resource->mapping)
 		return;
 	send_unmap(device->mappings, NULL, resource->mapping->offset, resource->mapping->len);
-	leave(device, resource);
+	mapping_leave(device, resource);
 }
 
 /* Unmaps without a command of the guest, which will unmap it later. */
@@ -235,7 +235,7 @@ void gpu_mapping_drop_lost(struct gpu_device *device, uint64_t capset_mask)
 
 /* Waiting for the front-end */
 
-static enum gpu_verdict refused(struct gpu_wait *wait)
+static enum gpu_verdict mapping_refused(struct gpu_wait *wait)
 {
 	return gpu_command_refuse(
 		wait->command, wait->resource->base.id, GPU_ERR_UNSPEC, "the front-end refused");
@@ -247,8 +247,8 @@ static enum gpu_verdict map_done(struct gpu_wait *wait)
 		return GPU_OK_MAP_INFO;
 	/* The table is put back to what is true; a lost context may have done so already. */
 	if (wait->resource->mapping)
-		leave(wait->device, wait->resource);
-	return refused(wait);
+		mapping_leave(wait->device, wait->resource);
+	return mapping_refused(wait);
 }
 
 /* The guest hears that it failed, so it must not stay mapped. */
@@ -275,8 +275,8 @@ static enum gpu_verdict unmap_done(struct gpu_wait *wait)
 
 	if (wait->error == 0)
 		return GPU_OK;
-	enter(wait->device, wait->resource, request->offset, request->len);
-	return refused(wait);
+	mapping_enter(wait->device, wait->resource, request->offset, request->len);
+	return mapping_refused(wait);
 }
 
 static enum gpu_verdict unmap_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
@@ -309,7 +309,7 @@ static const char *why_not_map(const struct gpu_mappings *mappings,
 		return "it is mapped already";
 	if (offset % page_size() != 0 || !checked_range(offset, len, mappings->shmem_len))
 		return "the offset is not on a page, or behind the end of the region";
-	if (overlaps(mappings, offset, len))
+	if (mapping_overlaps(mappings, offset, len))
 		return "another blob is mapped there";
 	return NULL;
 }
@@ -323,7 +323,7 @@ static int write_map_info(struct gpu_command *command, const struct renderer_blo
 }
 
 /* All was checked. */
-static enum gpu_verdict map(struct gpu_device *device, struct gpu_command *command,
+static enum gpu_verdict mapping_map(struct gpu_device *device, struct gpu_command *command,
 	struct gpu_tracked_resource *resource, uint64_t offset, uint64_t len)
 {
 	struct renderer_blob blob = {.fd = -1};
@@ -335,7 +335,7 @@ static enum gpu_verdict map(struct gpu_device *device, struct gpu_command *comma
 		gpu_wait_begin(&command->wait, &map_ops, resource);
 		ret = send_map(device->mappings, &command->wait, &blob, offset, len);
 		if (ret == 0)
-			enter(device, resource, offset, len);
+			mapping_enter(device, resource, offset, len);
 		else
 			gpu_wait_abandon(&command->wait);
 	}
@@ -366,7 +366,7 @@ enum gpu_verdict gpu_handle_resource_map_blob(
 	why = why_not_map(device->mappings, resource, offset, len);
 	if (why)
 		return gpu_command_refuse(command, id, GPU_ERR_INVALID_PARAMETER, why);
-	return map(device, command, resource, offset, len);
+	return mapping_map(device, command, resource, offset, len);
 }
 
 enum gpu_verdict gpu_handle_resource_unmap_blob(
@@ -390,6 +390,6 @@ enum gpu_verdict gpu_handle_resource_unmap_blob(
 		gpu_wait_abandon(&command->wait);
 		return GPU_ERR_UNSPEC;
 	}
-	leave(device, resource);
+	mapping_leave(device, resource);
 	return gpu_wait_go(&command->wait);
 }

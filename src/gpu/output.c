@@ -117,7 +117,7 @@ static bool show_dmabuf(struct gpu_device *device, struct view *view, uint32_t s
 }
 
 /* Tells one display what an output shows from now on. */
-static void show(struct gpu_device *device, struct view *view, uint32_t scanout_id)
+static void output_show(struct gpu_device *device, struct view *view, uint32_t scanout_id)
 {
 	const struct output *output = &device->outputs->output[scanout_id];
 
@@ -151,7 +151,7 @@ void gpu_output_set(struct gpu_device *device, uint32_t scanout_id,
 	output->rect = *rect;
 	framebuffer->resource->outputs |= 1u << scanout_id;
 	for (guint i = 0; i < outputs->views->len; i++)
-		show(device, view_at(outputs, i), scanout_id);
+		output_show(device, view_at(outputs, i), scanout_id);
 }
 
 void gpu_output_disable(struct gpu_device *device, uint32_t scanout_id)
@@ -193,7 +193,7 @@ void gpu_outputs_memory_changed(struct gpu_device *device)
 			/* The dma-buf is of pages that may no longer be the guest's. */
 			if ((view->dmabufs & 1u << id) && resource && resource->backing.entries &&
 				resource->base.kind == GPU_RESOURCE_BLOB)
-				show(device, view, id);
+				output_show(device, view, id);
 		}
 	}
 }
@@ -225,7 +225,7 @@ static int get_pixels(struct flush *flush)
 }
 
 /* A display that went away is no error of the guest's. */
-static void shown(void *opaque, int error)
+static void output_shown(void *opaque, int error)
 {
 	gpu_wait_arrived_last(opaque, 0);
 }
@@ -239,12 +239,12 @@ static void flush_view(struct flush *flush, struct view *view, struct gpu_wait *
 		return;
 	if (view->dmabufs & 1u << flush->scanout_id) {
 		ret = display_calls_update_dmabuf(
-			display, flush->scanout_id, &flush->target, shown, wait);
+			display, flush->scanout_id, &flush->target, output_shown, wait);
 	} else if (display->wants_pixels) {
 		ret = get_pixels(flush);
 		if (ret == 0)
 			ret = display_calls_update(display, flush->scanout_id, &flush->target,
-				&flush->pixels, shown, wait);
+				&flush->pixels, output_shown, wait);
 	}
 	if (ret == DISPLAY_PENDING)
 		gpu_wait_add(wait);
@@ -342,7 +342,7 @@ void gpu_outputs_show_on(struct gpu_device *device, struct display *display)
 
 		if (!outputs->output[id].framebuffer.resource)
 			continue;
-		show(device, view, id);
+		output_show(device, view, id);
 		if (flush_init(&flush, device, id, &outputs->output[id].rect))
 			flush_view(&flush, view, &view->wait);
 	}

@@ -18,7 +18,7 @@ static bool is_same(pixman_format_code_t from, pixman_format_code_t to)
 	return from == to || (from == PIXMAN_a8r8g8b8 && to == PIXMAN_x8r8g8b8);
 }
 
-static int convert(const struct display_pixels *from, pixman_format_code_t from_format,
+static int pixels_convert(const struct display_pixels *from, pixman_format_code_t from_format,
 	const struct gpu_rect *rect, pixman_format_code_t to_format, void *to)
 {
 	pixman_image_t *source = pixman_image_create_bits_no_clear(from_format, rect->width,
@@ -77,7 +77,7 @@ int gpu_pixels_get(struct gpu_device *device, const struct gpu_framebuffer *fram
 	ret = get_source(device, framebuffer, rect, converted_len, buffer, &source);
 	if (ret < 0)
 		return ret;
-	ret = convert(&source, from, rect, format, buffer->data);
+	ret = pixels_convert(&source, from, rect, format, buffer->data);
 	if (ret < 0)
 		return ret;
 	ret_pixels->data = buffer->data;

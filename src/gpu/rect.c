@@ -33,7 +33,7 @@ bool gpu_rect_is_inside(const struct gpu_rect *rect, uint32_t width, uint32_t he
 }
 
 /* The part that [a, a + a_len) and [b, b + b_len) share. */
-static bool intersect(
+static bool rect_intersect(
 	uint32_t a, uint32_t a_len, uint32_t b, uint32_t b_len, uint32_t *ret, uint32_t *ret_len)
 {
 	uint32_t start = MAX(a, b);
@@ -49,6 +49,6 @@ static bool intersect(
 bool gpu_rect_intersect(
 	const struct gpu_rect *a, const struct gpu_rect *b, struct gpu_rect *ret_rect)
 {
-	return intersect(a->x, a->width, b->x, b->width, &ret_rect->x, &ret_rect->width) &&
-	       intersect(a->y, a->height, b->y, b->height, &ret_rect->y, &ret_rect->height);
+	return rect_intersect(a->x, a->width, b->x, b->width, &ret_rect->x, &ret_rect->width) &&
+	       rect_intersect(a->y, a->height, b->y, b->height, &ret_rect->y, &ret_rect->height);
 }

@@ -149,7 +149,7 @@ int guest_memory_add(struct guest_memory *memory, const struct guest_memory_regi
 	return 0;
 }
 
-static void unmap(struct mapping *mapping)
+static void guest_memory_unmap(struct mapping *mapping)
 {
 	munmap(mapping->map, mapping->map_len);
 	fd_clear(&mapping->fd);
@@ -163,7 +163,7 @@ int guest_memory_remove(struct guest_memory *memory, const struct guest_memory_r
 		if (mapping->region.gpa != region->gpa || mapping->region.uva != region->uva ||
 			mapping->region.len != region->len)
 			continue;
-		unmap(mapping);
+		guest_memory_unmap(mapping);
 		memory->count--;
 		memmove(mapping, mapping + 1, (memory->count - i) * sizeof(*mapping));
 		memory->generation++;
@@ -175,7 +175,7 @@ int guest_memory_remove(struct guest_memory *memory, const struct guest_memory_r
 void guest_memory_clear(struct guest_memory *memory)
 {
 	for (unsigned int i = 0; i < memory->count; i++)
-		unmap(&memory->mappings[i]);
+		guest_memory_unmap(&memory->mappings[i]);
 	memory->count = 0;
 	memory->generation++;
 }

@@ -62,7 +62,7 @@ static struct waiting *get_waiting(const struct listener *listener, guint index)
 }
 
 /* Reads away what is in a signalfd. Return: true if there was any. */
-static bool drain(int fd)
+static bool listener_drain(int fd)
 {
 	struct signalfd_siginfo info;
 	bool any = false;
@@ -102,7 +102,7 @@ static int log_end(pid_t pid, int status)
 	return WEXITSTATUS(status);
 }
 
-static void reap(struct listener *listener)
+static void listener_reap(struct listener *listener)
 {
 	int status;
 
@@ -211,7 +211,7 @@ static enum role check_waiting(struct listener *listener, guint index)
 
 static void handle_stop(struct listener *listener)
 {
-	drain(listener->stop_fd);
+	listener_drain(listener->stop_fd);
 	if (listener->stopping) {
 		signal_sessions(listener, SIGKILL);
 		listener->killed = true;
@@ -286,8 +286,8 @@ static enum role handle_polls(struct listener *listener, GArray *polls)
 
 	if (items[POLL_STOP].revents)
 		handle_stop(listener);
-	if (items[POLL_CHILD].revents && drain(listener->child_fd))
-		reap(listener);
+	if (items[POLL_CHILD].revents && listener_drain(listener->child_fd))
+		listener_reap(listener);
 	/* From the end, since one that is served or closed leaves the list. */
 	for (guint i = MIN(polls->len - POLL_WAITING, listener->waiting->len); i-- > 0;) {
 		if (items[POLL_WAITING + i].revents && i < listener->waiting->len &&
@@ -300,7 +300,7 @@ static enum role handle_polls(struct listener *listener, GArray *polls)
 }
 
 /* Return: ROLE_LISTENER when all is over, ROLE_CHILD in a new session. */
-static enum role loop(struct listener *listener)
+static enum role listener_loop(struct listener *listener)
 {
 	while (!listener->stopping || listener->pids->len > 0) {
 		g_autoptr(GArray) polls = list_polls(listener);
@@ -357,7 +357,7 @@ static int choose_renderer(struct listener *listener)
 	return 0;
 }
 
-static void finish(struct listener *listener)
+static void listener_finish(struct listener *listener)
 {
 	endpoint_remove(&listener->endpoint);
 	fd_clear(&listener->stop_fd);
@@ -387,7 +387,7 @@ static enum role listen_and_serve(struct listener *listener)
 		return ROLE_LISTENER;
 	log_info("listening on %s", listener->endpoint.path);
 	listener->exit_status = 0;
-	return loop(listener);
+	return listener_loop(listener);
 }
 
 int listener_run(const struct listener_config *config)
@@ -404,7 +404,7 @@ int listener_run(const struct listener_config *config)
 	};
 	enum role role = listen_and_serve(&listener);
 
-	finish(&listener);
+	listener_finish(&listener);
 	if (role == ROLE_CHILD)
 		return session_run(listener.connection_fd, &listener.session);
 	return listener.exit_status;

@@ -156,7 +156,7 @@ static void queue_stopping(void *opaque, unsigned int index)
 	session_notify_queues(session);
 }
 
-static void reset(void *opaque)
+static void session_reset(void *opaque)
 {
 	struct session *session = opaque;
 
@@ -164,7 +164,7 @@ static void reset(void *opaque)
 	gpu_device_reset(session->device);
 }
 
-static void closed(void *opaque, int error, const char *reason)
+static void session_closed(void *opaque, int error, const char *reason)
 {
 	struct session *session = opaque;
 
@@ -187,8 +187,8 @@ static const struct vhost_events vhost_events = {
 	.queue_started = queue_started,
 	.queue_ready = queue_ready,
 	.queue_stopping = queue_stopping,
-	.reset = reset,
-	.closed = closed,
+	.reset = session_reset,
+	.closed = session_closed,
 };
 
 static int shmem_map(void *opaque, uint64_t offset, uint64_t len, const struct renderer_blob *blob,
@@ -218,7 +218,7 @@ static int shmem_unmap(
 
 static const struct gpu_shmem_ops shmem_ops = {.map = shmem_map, .unmap = shmem_unmap};
 
-static void resumed(void *opaque)
+static void session_resumed(void *opaque)
 {
 	struct session *session = opaque;
 
@@ -234,11 +234,11 @@ static void config_changed(void *opaque)
 }
 
 static const struct gpu_device_events device_events = {
-	.resumed = resumed,
+	.resumed = session_resumed,
 	.config_changed = config_changed,
 };
 
-static gboolean terminated(gint fd, GIOCondition condition, gpointer user_data)
+static gboolean session_terminated(gint fd, GIOCondition condition, gpointer user_data)
 {
 	struct session *session = user_data;
 
@@ -361,7 +361,7 @@ int session_run(int fd, const struct session_config *config)
 		watchdog_stop(watchdog);
 		return 1;
 	}
-	signal_source = source_add_fd(context, signal_fd, G_IO_IN, terminated, &session);
+	signal_source = source_add_fd(context, signal_fd, G_IO_IN, session_terminated, &session);
 	connect_parts(&session, renderer, fd_take(&socket_fd));
 	if (open_control(&session) == 0)
 		/* Here a sandbox can close: all that has a path has been opened. */

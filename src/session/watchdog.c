@@ -75,7 +75,7 @@ static bool wait_for_stop(const struct watchdog *watchdog)
 	}
 }
 
-static gpointer run(gpointer opaque)
+static gpointer watchdog_run(gpointer opaque)
 {
 	const struct watchdog *watchdog = opaque;
 	const char *wish = wait_for_wish(watchdog);
@@ -108,7 +108,7 @@ static GThread *start_thread(struct watchdog *watchdog, GError **error)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	thread = g_thread_try_new("watchdog", run, watchdog, error);
+	thread = g_thread_try_new("watchdog", watchdog_run, watchdog, error);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return thread;
 }

@@ -66,7 +66,7 @@ static void set_up(gpointer opaque)
 		_exit(EXIT_FAILURE);
 }
 
-static void adopt(struct child *child, pid_t pid)
+static void child_adopt(struct child *child, pid_t pid)
 {
 	/* In both processes, so that the group is there whoever comes first. */
 	setpgid(pid, pid);
@@ -84,7 +84,7 @@ pid_t child_fork(struct child *child)
 	if (pid == 0)
 		set_up(&parent);
 	else
-		adopt(child, pid);
+		child_adopt(child, pid);
 	return pid;
 }
 
@@ -107,7 +107,7 @@ int child_spawn(struct child *child, const char *const *argv, const char *const 
 		*ret_reason = g_strdup(error->message);
 		return -ENOEXEC;
 	}
-	adopt(child, pid);
+	child_adopt(child, pid);
 	return 0;
 }
 
@@ -141,7 +141,7 @@ static int wait_for_end(pid_t pid, int limit_ms)
 }
 
 /* Kills the group and reaps its leader. Return: its wait status. */
-static int reap(struct child *child)
+static int child_reap(struct child *child)
 {
 	int status = 0;
 
@@ -161,7 +161,7 @@ int child_wait(struct child *child, int limit_ms, int *ret_status)
 		return -ECHILD;
 	if (wait_for_end(child->pid, limit_ms) < 0)
 		return -ETIMEDOUT;
-	status = reap(child);
+	status = child_reap(child);
 	if (ret_status)
 		*ret_status = status;
 	return 0;
@@ -170,7 +170,7 @@ int child_wait(struct child *child, int limit_ms, int *ret_status)
 void child_end(struct child *child)
 {
 	if (child->pid > 0)
-		reap(child);
+		child_reap(child);
 }
 
 void child_kill_all(void)

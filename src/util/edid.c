@@ -210,7 +210,7 @@ static void write_checksum(uint8_t *edid)
 	edid[EDID_LEN - 1] = (uint8_t)(0x100 - sum);
 }
 
-static uint32_t cut(uint32_t pixels)
+static uint32_t edid_cut(uint32_t pixels)
 {
 	return pixels < MAX_PIXELS ? pixels : MAX_PIXELS;
 }
@@ -219,7 +219,7 @@ void edid_generate(uint32_t scanout_id, uint32_t width, uint32_t height, uint8_t
 {
 	bool unknown = width == 0 || height == 0;
 	struct timing timing =
-		unknown ? make_timing(1024, 768) : make_timing(cut(width), cut(height));
+		unknown ? make_timing(1024, 768) : make_timing(edid_cut(width), edid_cut(height));
 	char serial[14];
 
 	memset(edid, 0, EDID_LEN);

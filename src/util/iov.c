@@ -19,7 +19,7 @@ size_t iov_len(const struct iovec *iov, size_t iov_count)
 }
 
 /* Finds the part of element @iov that is behind *@offset; moves *@offset on past the element. */
-static struct iovec slice(const struct iovec *iov, size_t *offset, size_t len)
+static struct iovec iov_slice(const struct iovec *iov, size_t *offset, size_t len)
 {
 	struct iovec part = {0};
 
@@ -40,7 +40,7 @@ size_t iov_read(const struct iovec *iov, size_t iov_count, size_t offset, void *
 	size_t done = 0;
 
 	for (size_t i = 0; i < iov_count && done < len; i++) {
-		struct iovec part = slice(&iov[i], &offset, len - done);
+		struct iovec part = iov_slice(&iov[i], &offset, len - done);
 
 		if (part.iov_len > 0)
 			memcpy((uint8_t *)buf + done, part.iov_base, part.iov_len);
@@ -55,7 +55,7 @@ size_t iov_write(
 	size_t done = 0;
 
 	for (size_t i = 0; i < iov_count && done < len; i++) {
-		struct iovec part = slice(&iov[i], &offset, len - done);
+		struct iovec part = iov_slice(&iov[i], &offset, len - done);
 
 		if (part.iov_len > 0)
 			memcpy(part.iov_base, (const uint8_t *)buf + done, part.iov_len);

@@ -5,7 +5,8 @@
  */
 #include "util/source.h"
 
-static GSource *attach(GMainContext *context, GSource *source, GSourceFunc function, void *opaque)
+static GSource *source_attach(
+	GMainContext *context, GSource *source, GSourceFunc function, void *opaque)
 {
 	g_source_set_priority(source, G_PRIORITY_DEFAULT);
 	g_source_set_callback(source, function, opaque, NULL);
@@ -16,19 +17,19 @@ static GSource *attach(GMainContext *context, GSource *source, GSourceFunc funct
 GSource *source_add_fd(GMainContext *context, int fd, GIOCondition condition,
 	GUnixFDSourceFunc function, void *opaque)
 {
-	return attach(
+	return source_attach(
 		context, g_unix_fd_source_new(fd, condition), G_SOURCE_FUNC(function), opaque);
 }
 
 GSource *source_add_idle(GMainContext *context, GSourceFunc function, void *opaque)
 {
-	return attach(context, g_idle_source_new(), function, opaque);
+	return source_attach(context, g_idle_source_new(), function, opaque);
 }
 
 GSource *source_add_timeout(
 	GMainContext *context, unsigned int interval_ms, GSourceFunc function, void *opaque)
 {
-	return attach(context, g_timeout_source_new(interval_ms), function, opaque);
+	return source_attach(context, g_timeout_source_new(interval_ms), function, opaque);
 }
 
 void source_clear(GSource **source)

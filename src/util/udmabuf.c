@@ -16,7 +16,7 @@
 #define MAX_PARTS 1024
 
 /* Copies @parts, those that follow each other in a file as one. Return: how many are left. */
-static uint32_t merge(const struct udmabuf_part *parts, uint32_t count,
+static uint32_t udmabuf_merge(const struct udmabuf_part *parts, uint32_t count,
 	struct udmabuf_create_item *items, uint32_t max_count)
 {
 	uint32_t used = 0;
@@ -53,7 +53,7 @@ int udmabuf_create(int device_fd, const struct udmabuf_part *parts, uint32_t cou
 		return -ENODEV;
 	list = g_malloc0(sizeof(*list) + MAX_PARTS * sizeof(list->list[0]));
 	list->flags = UDMABUF_FLAGS_CLOEXEC;
-	list->count = merge(parts, count, list->list, MAX_PARTS);
+	list->count = udmabuf_merge(parts, count, list->list, MAX_PARTS);
 	if (list->count == UINT32_MAX)
 		return -E2BIG;
 	fd = ioctl(device_fd, UDMABUF_CREATE_LIST, list);

@@ -32,7 +32,8 @@ struct shmem_request {
 #define UUID_LEN 16
 
 /* A map with a barrier is done when that is; everything else is done now. */
-static void finish(struct vhost_backend *backend, const struct shmem_request *request, int error)
+static void backend_channel_finish(
+	struct vhost_backend *backend, const struct shmem_request *request, int error)
 {
 	struct shmem_request *barrier;
 
@@ -64,7 +65,7 @@ static void handle_answer(void *opaque, struct vhost_message *message)
 	vhost_message_get(message, &status, sizeof(status));
 	g_queue_pop_head(&backend->pending);
 	log_debug("back-end request %u was answered: %" G_GUINT64_FORMAT, pending->request, status);
-	finish(backend, pending, status == 0 ? 0 : -EIO);
+	backend_channel_finish(backend, pending, status == 0 ? 0 : -EIO);
 	g_free(pending);
 }
 

@@ -144,7 +144,7 @@ static gboolean handle_writable(int fd, GIOCondition condition, void *opaque)
 }
 
 /* Keeps what could not be sent. Takes @queued on success. */
-static int enqueue(struct vhost_channel *channel, struct queued_message *queued, int fd)
+static int channel_enqueue(struct vhost_channel *channel, struct queued_message *queued, int fd)
 {
 	if (queued->len > VHOST_MAX_QUEUED_LEN - channel->queued_len) {
 		vhost_channel_fail(channel, -ENOBUFS, "the peer does not read its messages");
@@ -180,7 +180,7 @@ int vhost_channel_send(struct vhost_channel *channel, const struct vhost_header 
 	if (g_queue_is_empty(&channel->queued))
 		ret = flush_one(channel, queued, fd);
 	if (ret == -EAGAIN) {
-		ret = enqueue(channel, queued, fd);
+		ret = channel_enqueue(channel, queued, fd);
 		if (ret == 0)
 			return 0;
 	} else if (ret < 0) {

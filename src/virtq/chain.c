@@ -98,7 +98,7 @@ static bool is_guest_memory(struct guest_memory *memory, uint64_t gpa, uint64_t 
 	return true;
 }
 
-static int append(struct virtq *vq, struct chain *chain, uint64_t gpa, uint32_t len)
+static int chain_append(struct virtq *vq, struct chain *chain, uint64_t gpa, uint32_t len)
 {
 	if (chain->base.out_len + chain->base.in_len + len > CHAIN_MAX_LEN)
 		return virtq_break(vq, -EPROTO, "a chain of more than 4 GiB");
@@ -122,7 +122,7 @@ int chain_add(struct virtq *vq, struct chain *chain, uint64_t gpa, uint32_t len,
 	chain->has_writable = writable;
 	if (len == 0)
 		return 0;
-	ret = append(vq, chain, gpa, len);
+	ret = chain_append(vq, chain, gpa, len);
 	if (ret < 0)
 		return ret;
 	if (writable) {

@@ -56,7 +56,7 @@ static uint32_t packed_save_base(const struct virtq *vq)
 }
 
 /* Moves a ring index on and flips its wrap counter where it passes the end. */
-static void advance(const struct virtq *vq, uint16_t *index, bool *wrap, uint32_t count)
+static void packed_advance(const struct virtq *vq, uint16_t *index, bool *wrap, uint32_t count)
 {
 	uint32_t next = *index + count;
 
@@ -130,7 +130,7 @@ static int packed_collect(struct virtq *vq, struct chain *chain)
 				vq, chain, desc.addr, desc.len, desc.flags & VRING_DESC_F_WRITE);
 		if (ret < 0)
 			return ret;
-		advance(vq, &index, &wrap, 1);
+		packed_advance(vq, &index, &wrap, 1);
 		slot_count++;
 	} while (desc.flags & VRING_DESC_F_NEXT);
 
@@ -153,7 +153,7 @@ static void packed_push(struct virtq *vq, const struct chain *chain, uint32_t wr
 		flags |= VRING_DESC_F_WRITE;
 	__atomic_store_n(&desc->len, htole32(written_len), __ATOMIC_RELAXED);
 	ring_store16(&desc->id, chain->id);
-	advance(vq, &vq->next_used, &vq->packed.used_wrap, chain->slot_count);
+	packed_advance(vq, &vq->next_used, &vq->packed.used_wrap, chain->slot_count);
 	vq->pushed_count += chain->slot_count;
 	vq->packed.slots_in_flight -= chain->slot_count;
 	/* Release: the descriptor and the answer in the buffers, before the flags publish them. */

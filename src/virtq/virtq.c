@@ -150,7 +150,7 @@ void *virtq_resolve_part(struct virtq *vq, uint64_t uva, uint64_t len, uint64_t 
 	return hva && (uintptr_t)hva % align == 0 ? hva : NULL;
 }
 
-static int resolve(struct virtq *vq)
+static int virtq_resolve(struct virtq *vq)
 {
 	int ret = vq->layout->resolve(vq);
 
@@ -163,7 +163,7 @@ static inline bool is_ready(struct virtq *vq)
 {
 	if (!vq->started)
 		return false;
-	return vq->generation == guest_memory_generation(vq->memory) || resolve(vq) == 0;
+	return vq->generation == guest_memory_generation(vq->memory) || virtq_resolve(vq) == 0;
 }
 
 int virtq_start(struct virtq *vq)
@@ -173,13 +173,13 @@ int virtq_start(struct virtq *vq)
 	if (vq->size == 0 || !vq->has_addresses)
 		return -EINVAL;
 	if (vq->started)
-		return resolve(vq);
+		return virtq_resolve(vq);
 
 	vq->layout = vq->features & (UINT64_C(1) << VIRTIO_F_RING_PACKED) ? &packed_layout
 									  : &split_layout;
 	vq->has_event_idx = vq->features & (UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX);
 	vq->has_indirect = vq->features & (UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC);
-	ret = resolve(vq);
+	ret = virtq_resolve(vq);
 	if (ret < 0)
 		return ret;
 	ret = vq->layout->load_base(vq);

@@ -178,7 +178,7 @@ void renderer_virgl_describe(struct renderer_virgl *virgl, const char *format, .
 }
 
 /* Says what draws: OpenGL names its renderer itself. */
-static void describe(struct renderer_virgl *virgl, const char *label)
+static void start_describe(struct renderer_virgl *virgl, const char *label)
 {
 	const uint8_t *(*get_string)(uint32_t name) = NULL;
 	g_autofree char *missing = g_strdup(virgl->base.description);
@@ -209,7 +209,7 @@ static int try_one(struct renderer_virgl *virgl, const char *name, int flags, GS
 		virgl->has_gl = !(flags & VIRGL_RENDERER_NO_VIRGL);
 		virgl->has_venus = (flags & VIRGL_RENDERER_VENUS) != 0;
 		virgl->has_drm = (flags & VIRGL_RENDERER_DRM) && renderer_virgl_drm_works();
-		describe(virgl, label);
+		start_describe(virgl, label);
 		return 0;
 	}
 	g_string_append_printf(tried, "%s%s (%s)", tried->len > 0 ? ", " : "", label,

@@ -55,7 +55,8 @@ static uint32_t word_at(const struct stream_command *command, uint32_t i)
 	return i < command->count ? command->words[i] : 0;
 }
 
-static struct gpu_transfer_3d decode(const struct stream_command *command, uint32_t offset_word)
+static struct gpu_transfer_3d stream_decode(
+	const struct stream_command *command, uint32_t offset_word)
 {
 	return (struct gpu_transfer_3d){
 		.box =
@@ -85,15 +86,15 @@ static bool is_sane(struct renderer_virgl *virgl, const struct stream_command *c
 		return true;
 	switch (word_at(command, 0) & COMMAND_MASK) {
 	case RESOURCE_INLINE_WRITE:
-		transfer = decode(command, 0);
+		transfer = stream_decode(command, 0);
 		return renderer_virgl_may_write(resource, &transfer);
 	case TRANSFER3D:
-		transfer = decode(command, WORD_OFFSET);
+		transfer = stream_decode(command, WORD_OFFSET);
 		if (word_at(command, WORD_DIRECTION) == DIRECTION_FROM_HOST)
 			return renderer_virgl_may_read(resource, &transfer);
 		return renderer_virgl_may_write(resource, &transfer);
 	case COPY_TRANSFER3D:
-		transfer = decode(command, WORD_COPY_OFFSET);
+		transfer = stream_decode(command, WORD_COPY_OFFSET);
 		if (word_at(command, WORD_COPY_FLAGS) & COPY_READS_FROM_HOST)
 			return renderer_virgl_may_read(resource, &transfer);
 		return renderer_virgl_may_write(resource, &transfer);

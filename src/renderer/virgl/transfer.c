@@ -209,7 +209,7 @@ static int read_checked(uint32_t ctx_id, struct gpu_resource *resource,
 	return ret == 0 && take_gl_error() ? -EINVAL : ret;
 }
 
-static int bounced(uint32_t ctx_id, struct gpu_resource *resource,
+static int transfer_bounced(uint32_t ctx_id, struct gpu_resource *resource,
 	const struct gpu_transfer_3d *transfer, transfer_fn fn, struct iov_cursor *cursor)
 {
 	struct bounce bounce;
@@ -246,7 +246,7 @@ static int bounce_parts(uint32_t ctx_id, struct gpu_resource *resource,
 	int ret = 0;
 
 	if (!by_layers)
-		return bounced(ctx_id, resource, transfer, fn, &cursor);
+		return transfer_bounced(ctx_id, resource, transfer, fn, &cursor);
 	part.box.d = 1;
 	for (uint32_t z = 0; ret == 0 && z < transfer->box.d; z++) {
 		part.box.z = transfer->box.z + z;
@@ -257,7 +257,7 @@ static int bounce_parts(uint32_t ctx_id, struct gpu_resource *resource,
 				      (uint64_t)y * transfer->stride;
 			if (part.offset < cursor.start)
 				return -EINVAL; /* a layer inside the one before */
-			ret = bounced(ctx_id, resource, &part, fn, &cursor);
+			ret = transfer_bounced(ctx_id, resource, &part, fn, &cursor);
 		}
 	}
 	return ret;

@@ -77,7 +77,7 @@ static bool exports_dmabufs(const struct loader *loader, void *device)
 	return false;
 }
 
-static enum finding look(const struct loader *loader)
+static enum finding vulkan_look(const struct loader *loader)
 {
 	const struct instance_info info = {.type = INSTANCE_INFO};
 	struct device_properties properties;
@@ -115,7 +115,7 @@ static enum finding load_and_look(void)
 	if (!loader.create_instance || !loader.enumerate || !loader.get_properties ||
 		!loader.enumerate_extensions)
 		return FOUND_NO_LOADER;
-	return look(&loader);
+	return vulkan_look(&loader);
 }
 
 __attribute__((noreturn)) static void run_child(void)
