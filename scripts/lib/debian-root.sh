@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 # Copyright The vhost-device-gpu authors
 #
+# shellcheck disable=SC2154 # `root` is set by who reads this
+#
 # A Debian root in a folder: made with debootstrap from the archive that this machine's apt uses, and
 # entered. Who reads this has fail(), and sets `root` to the folder. Mounts are left to the mount
 # namespace that the caller made, and go away with it.
