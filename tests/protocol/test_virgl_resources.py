@@ -147,3 +147,28 @@ def test_many_textures(vm):
         require(vm.gpu.ctx_detach(CTX, 5))
         require(vm.gpu.unref(5))
     assert vm.alive()
+
+
+RGBA8, RGBA32F = 67, 31
+
+
+@pytest.mark.parametrize("fmt, is_made", [(RGBA8, True), (RGBA32F, False)])
+def test_largest_texture(start_vm, fmt, is_made):
+    """The host's OpenGL offers guests 16384 x 16384 (piglit's fbo-maxsize makes one). With 16 bytes a
+    pixel it is 4 GiB, which the library counts as 0."""
+    vm = start_vm("virglrenderer")
+    size = 1 << 14
+    answer = vm.gpu.create_3d(1, size, size, fmt, bind=BIND_TARGET | BIND_SAMPLER)
+    assert answer.ok == is_made, answer
+    if is_made:
+        data = random_bytes(4, 4 * 64)
+        entries = vm.gpu.backing(len(data))
+        (address, _), = entries
+        require(vm.gpu.attach_backing(1, entries))
+        box = (size - 64, size - 1, 0, 64, 1, 1)
+        vm.memory.write(address, data)
+        require(vm.gpu.transfer_to_3d(0, 1, box))
+        vm.memory.write(address, bytes(len(data)))
+        require(vm.gpu.transfer_from_3d(0, 1, box))
+        assert vm.memory.read(address, len(data)) == data
+    assert vm.alive()

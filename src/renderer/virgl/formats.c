@@ -25,6 +25,9 @@ static const struct range depth[] = {{16, 23}, {126, 126}, {136, 138}};
 static const struct range compressed[] = {
 	{14, 15}, {105, 118}, {143, 146}, {163, 167}, {226, 228}, {255, 258}, {269, 306}};
 
+/* 8 and 16 bits a colour or less and 4 bytes in all, depth included; R32; R16; R8; R16F; sRGB */
+static const struct range narrow[] = {{1, 23}, {28, 28}, {48, 49}, {64, 67}, {91, 92}, {95, 104}};
+
 static bool is_in(uint32_t format, const struct range *ranges, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -46,4 +49,9 @@ bool renderer_virgl_format_is_stencil_view(uint32_t format)
 bool renderer_virgl_format_is_compressed(uint32_t format)
 {
 	return is_in(format, compressed, G_N_ELEMENTS(compressed));
+}
+
+bool renderer_virgl_format_is_narrow(uint32_t format)
+{
+	return is_in(format, narrow, G_N_ELEMENTS(narrow));
 }

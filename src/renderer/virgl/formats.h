@@ -13,3 +13,6 @@ bool renderer_virgl_format_is_compressed(uint32_t format);
 
 /** renderer_virgl_format_is_stencil_view() - The stencil of a depth format, by itself? */
 bool renderer_virgl_format_is_stencil_view(uint32_t format);
+
+/** renderer_virgl_format_is_narrow() - Is it known that a pixel has 4 bytes at most? */
+bool renderer_virgl_format_is_narrow(uint32_t format);

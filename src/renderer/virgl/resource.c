@@ -5,6 +5,7 @@
  * sizes in 32 bits and does not look at what the GL driver said: sizes that would wrap are
  * refused here. virtio 1.3, sections 5.7.6.8 and 5.7.6.9.
  */
+#include "renderer/virgl/formats.h"
 #include "renderer/virgl/renderer_virgl.h"
 #include "util/checked.h"
 
@@ -13,10 +14,14 @@
 #define TARGET_BUFFER	  0 /* the protocol's numbers, which are Gallium's */
 #define TARGET_TEXTURE_2D 2
 
-/* A pixel has at most 16 bytes, so that no transfer comes to 2^32 bytes. */
-#define MAX_PIXELS     ((UINT64_C(1) << 28) - 1)
-#define MAX_BUFFER_LEN ((UINT64_C(1) << 31) - 1)
-#define MAX_SAMPLES    32
+/*
+ * The library reads some textures back as a whole, and counts the bytes in 32 bits. A pixel has at most
+ * 16. The largest texture that drivers offer, 16384 x 16384, fits with fewer only.
+ */
+#define MAX_PIXELS	  ((UINT64_C(1) << 28) - 1)
+#define MAX_NARROW_PIXELS (UINT64_C(1) << 28)
+#define MAX_BUFFER_LEN	  ((UINT64_C(1) << 31) - 1)
+#define MAX_SAMPLES	  32
 
 #define BYTES_PER_PIXEL 4		  /* of a 2D image */
 #define STRIP_LEN	((size_t)4 << 20) /* cleared at a time */
@@ -113,7 +118,9 @@ static bool is_size_sane(const struct gpu_resource *resource)
 		if (factors[i] > 1 && !checked_mul(pixels, factors[i], &pixels))
 			return false;
 	}
-	return pixels <= MAX_PIXELS && args->nr_samples <= MAX_SAMPLES;
+	return pixels <= (renderer_virgl_format_is_narrow(resource->format) ? MAX_NARROW_PIXELS
+									    : MAX_PIXELS) &&
+	       args->nr_samples <= MAX_SAMPLES;
 }
 
 static int create_3d(struct gpu_resource *resource)
