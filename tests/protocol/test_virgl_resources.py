@@ -172,3 +172,20 @@ def test_largest_texture(start_vm, fmt, is_made):
         require(vm.gpu.transfer_from_3d(0, 1, box))
         assert vm.memory.read(address, len(data)) == data
     assert vm.alive()
+
+
+def test_large_buffer_at_once(start_vm):
+    """300 MiB in one transfer: of a buffer of bytes, a byte is a byte."""
+    vm = start_vm("virglrenderer", indirect=True)
+    piece, count = 1 << 20, 300
+    start = vm.memory.alloc(2 * piece)
+    data = random_bytes(6, 2 * piece)
+    vm.memory.write(start, data)
+    require(vm.gpu.create_3d(1, piece * count, 1, R8_UNORM, BUFFER, BIND_VERTEX))
+    # Not one behind the other, so that they stay pieces.
+    require(vm.gpu.attach_backing(1, [(start + piece, piece), (start, piece)] * (count // 2)))
+    require(vm.gpu.transfer_to_3d(0, 1, (0, 0, 0, piece * count, 1, 1)))
+    vm.memory.write(start, bytes(2 * piece))
+    require(vm.gpu.transfer_from_3d(0, 1, (0, 0, 0, 2 * piece, 1, 1)))
+    assert vm.memory.read(start + piece, piece) == data[piece:]
+    assert vm.memory.read(start, piece) == data[:piece]

@@ -25,12 +25,13 @@ enum {
 /* Copied at a time on the way to the library. */
 #define MAX_BOUNCE_LEN (UINT64_C(64) << 20)
 
-#define FORMAT_R64_FLOAT    24 /* and up to R64G64B64A64_FLOAT, of buffers only */
-#define FORMAT_RGBA64_FLOAT 27
-#define FORMAT_R8_UNORM	    64
-#define BYTES_PER_PIXEL	    4  /* of what can be shown */
-#define MAX_BYTES_PER_PIXEL 16 /* of any format of a texture */
-#define MAX_GL_ERRORS	    16 /* looked at; a lost GPU says the same for ever */
+#define FORMAT_R64_FLOAT	   24 /* and up to R64G64B64A64_FLOAT, of buffers only */
+#define FORMAT_RGBA64_FLOAT	   27
+#define FORMAT_R8_UNORM		   64
+#define BYTES_PER_PIXEL		   4  /* of what can be shown */
+#define MAX_BYTES_PER_PIXEL	   16 /* of any format of a texture */
+#define MAX_BYTES_PER_NARROW_PIXEL 4
+#define MAX_GL_ERRORS		   16 /* looked at; a lost GPU says the same for ever */
 
 /* Laid out as the library's struct virgl_box, which its header does not define. */
 static struct virgl_box *box_of(struct virtio_gpu_box *box)
@@ -48,6 +49,17 @@ static bool is_box_empty(const struct virtio_gpu_box *box)
 	return box->w == 0 || box->h == 0 || box->d == 0;
 }
 
+/* Bytes of a pixel at most, as far as it is known here. */
+static uint64_t max_pixel_len(const struct gpu_resource *resource)
+{
+	if (resource->kind != GPU_RESOURCE_3D)
+		return MAX_BYTES_PER_PIXEL;
+	if (resource->format == FORMAT_R8_UNORM)
+		return 1;
+	return renderer_virgl_format_is_narrow(resource->format) ? MAX_BYTES_PER_NARROW_PIXEL
+								 : MAX_BYTES_PER_PIXEL;
+}
+
 /* Lines of a level. */
 static uint64_t level_size(uint32_t size, uint32_t level)
 {
@@ -57,8 +69,7 @@ static uint64_t level_size(uint32_t size, uint32_t level)
 /*
  * How many bytes from the offset on a transfer may touch. The library takes the level's lines without
  * gaps where a stride is 0, and as many of them as the level has where a layer's stride is; it sums in
- * 32 bits. Of the format it is only known here that a pixel has MAX_BYTES_PER_PIXEL at most, so this
- * is an upper bound. Return: false beyond 64 bits.
+ * 32 bits. This is an upper bound. Return: false beyond 64 bits.
  */
 static bool transfer_extent(const struct gpu_resource *resource,
 	const struct gpu_transfer_3d *transfer, uint64_t *ret_len)
@@ -66,11 +77,12 @@ static bool transfer_extent(const struct gpu_resource *resource,
 	const struct virtio_gpu_box *box = &transfer->box;
 	uint64_t stride = transfer->stride;
 	uint64_t layer_stride = transfer->layer_stride;
-	uint64_t len = (uint64_t)box->w * MAX_BYTES_PER_PIXEL;
+	const uint64_t pixel_len = max_pixel_len(resource);
+	uint64_t len = box->w * pixel_len;
 	uint64_t lines, layers;
 
 	if (stride == 0)
-		stride = level_size(resource->width, transfer->level) * MAX_BYTES_PER_PIXEL;
+		stride = level_size(resource->width, transfer->level) * pixel_len;
 	if (layer_stride == 0 &&
 		!checked_mul(stride, level_size(resource->height, transfer->level), &layer_stride))
 		return false;
