@@ -7,6 +7,9 @@
  */
 #include "util/fd.h"
 
+#include "util/checked.h"
+#include "util/pages.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -56,4 +59,11 @@ bool fd_is_scarce(void)
 		return errno != EBADF;
 	close(fd);
 	return (rlim_t)fd >= limit.rlim_cur - reserve;
+}
+
+bool fd_holds(int fd, uint64_t offset, uint64_t len)
+{
+	const off_t file_len = lseek(fd, 0, SEEK_END);
+
+	return file_len > 0 && checked_range(offset, len, page_align((uint64_t)file_len));
 }

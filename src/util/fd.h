@@ -53,5 +53,13 @@ uint64_t fd_raise_limit(void);
  */
 bool fd_is_scarce(void);
 
+/**
+ * fd_holds() - Can all of a mapping of this file be touched without a SIGBUS?
+ * @fd: of a file or a dma-buf; its position moves
+ * @offset: where the mapping begins, bytes
+ * @len: bytes
+ */
+bool fd_holds(int fd, uint64_t offset, uint64_t len);
+
 /** autofd - A local descriptor that is closed when its scope ends, unless it was taken. */
 #define autofd __attribute__((cleanup(fd_clear))) int

@@ -159,7 +159,7 @@ static bool preloads_from(struct fixture *fixture, const char *folder)
 	bool found = false;
 
 	g_setenv("VHOST_DEVICE_GPU_LIBDIR", folder, TRUE);
-	fixture->virgl.has_vulkan_gpu = true;
+	fixture->virgl.vulkan.has_gpu = true;
 	lines = collect(run_to_end);
 	for (char **line = lines; *line; line++)
 		found |= g_str_has_prefix(*line, LINE "render server: [") && strstr(*line, wanted);

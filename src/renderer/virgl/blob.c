@@ -73,14 +73,6 @@ bool renderer_virgl_may_attach(
 	       type == VIRGL_RENDERER_BLOB_FD_TYPE_DMABUF;
 }
 
-/* Can all of the blob be touched without a SIGBUS? */
-static bool is_inside_file(int fd, uint64_t offset, uint64_t len)
-{
-	const off_t file_len = lseek(fd, 0, SEEK_END);
-
-	return file_len > 0 && checked_range(offset, len, page_align((uint64_t)file_len));
-}
-
 static bool read_mapping(FILE *maps, char **line, size_t *line_size, struct mapping *ret_mapping)
 {
 	unsigned int major, minor;
@@ -137,7 +129,7 @@ static int place_in_file(const struct mapping *mapping, const void *address, uin
 		return -ENOTSUP;
 	if (!checked_range(skip, len, (uint64_t)(mapping->end - mapping->start)))
 		return -ENOTSUP;
-	if (page_align(offset) != offset || !is_inside_file(fd, offset, len))
+	if (page_align(offset) != offset || !fd_holds(fd, offset, len))
 		return -ENOTSUP;
 	*ret_offset = offset;
 	return 0;
@@ -193,7 +185,7 @@ int renderer_virgl_export_blob(
 		break;
 	}
 	if (blob.type != RENDERER_HANDLE_OPAQUE &&
-		!is_inside_file(fd, blob.fd_offset, resource->blob.size))
+		!fd_holds(fd, blob.fd_offset, resource->blob.size))
 		return -ENOTSUP;
 	blob.fd = fd_take(&fd);
 	*ret_blob = blob;

@@ -30,9 +30,9 @@ static int find_venus(struct renderer_virgl *virgl, char **ret_reason)
 	}
 	ret = renderer_virgl_server_find(virgl, ret_reason);
 	if (ret == 0)
-		ret = renderer_virgl_vulkan_probe(virgl, ret_reason);
+		ret = renderer_vulkan_probe(&virgl->vulkan, ret_reason);
 	virgl->exports_opaque =
-		ret == 0 && !virgl->has_vulkan_gpu && access("/dev/udmabuf", R_OK | W_OK) != 0;
+		ret == 0 && !virgl->vulkan.has_gpu && access("/dev/udmabuf", R_OK | W_OK) != 0;
 	return ret;
 }
 
@@ -40,7 +40,7 @@ static int find_venus(struct renderer_virgl *virgl, char **ret_reason)
  * most, so that who wants it has to ask for it. */
 static const char *why_not_mappable(const struct renderer_virgl *virgl)
 {
-	if (virgl->has_vulkan_gpu && !virgl->exports_gpu_dmabufs)
+	if (virgl->vulkan.has_gpu && !virgl->vulkan.exports_dmabufs)
 		return "the GPU's Vulkan driver has no VK_EXT_external_memory_dma_buf here, so that "
 		       "guests cannot map its memory";
 	if (virgl->exports_opaque && !MAPS_OPAQUE)

@@ -10,6 +10,7 @@
 #include <virglrenderer.h>
 
 #include "gpu/renderer.h"
+#include "renderer/vulkan.h"
 #include "util/child.h"
 #include "util/log_pipe.h"
 
@@ -46,8 +47,7 @@ struct renderer_virgl_server {
  * @has_venus: Vulkan contexts, in @server
  * @has_drm: native contexts
  * @exports_opaque: Vulkan runs on the CPU only, and the host makes no dma-bufs of such memory
- * @has_vulkan_gpu: a Vulkan driver of the host runs on a GPU
- * @exports_gpu_dmabufs: and gives its memory out as dma-bufs
+ * @vulkan: what the host's Vulkan can do, where venus was looked for
  * @server: runs as long as @has_venus
  * @contexts: id to capset id of each context; ours only
  * @resources: id to struct gpu_resource, of those that the library has
@@ -70,8 +70,7 @@ struct renderer_virgl {
 	bool has_venus;
 	bool has_drm;
 	bool exports_opaque;
-	bool has_vulkan_gpu;
-	bool exports_gpu_dmabufs;
+	struct renderer_vulkan vulkan;
 	struct renderer_virgl_server server;
 	GHashTable *contexts;
 	GHashTable *resources;
@@ -160,15 +159,6 @@ void renderer_virgl_server_watch(struct renderer_virgl *virgl, GMainContext *con
 /** renderer_virgl_server_stop() - After the library has closed the socket: wait for its end, and
  * bring it about when that takes more than 2 seconds. */
 void renderer_virgl_server_stop(struct renderer_virgl *virgl);
-
-/**
- * renderer_virgl_vulkan_probe() - Has the host a Vulkan driver with a device?
- * @ret_reason: why not; freed by the caller
- *
- * Fills in has_vulkan_gpu and exports_gpu_dmabufs. Runs a child, for 15 seconds at most. Return: 0
- * or a negative errno.
- */
-int renderer_virgl_vulkan_probe(struct renderer_virgl *virgl, char **ret_reason);
 
 /**
  * renderer_virgl_drm_find() - Is there a GPU that can have native contexts?

@@ -103,9 +103,9 @@ static char **make_environment(const struct renderer_virgl *virgl)
 	const char *others = g_environ_getenv(environment, "LD_PRELOAD");
 	g_autofree char *module = NULL, *preload = NULL;
 
-	if (!virgl->exports_opaque && !virgl->has_vulkan_gpu)
+	if (!virgl->exports_opaque && !virgl->vulkan.has_gpu)
 		return environment;
-	module = find_module(virgl->has_vulkan_gpu ? LATE_DRIVER : WHOLE_PAGES);
+	module = find_module(virgl->vulkan.has_gpu ? LATE_DRIVER : WHOLE_PAGES);
 	if (!g_file_test(module, G_FILE_TEST_EXISTS)) {
 		log_warning("virglrenderer: %s is missing, Vulkan may not work in guests", module);
 		return environment;

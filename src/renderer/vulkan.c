@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Has this host a Vulkan driver? Venus starts without one and then offers a guest no device, so
- * that it has to be asked for. A child asks: drivers stay loaded, keep threads, and some crash.
+ * Has this host a Vulkan driver? Venus starts without one and then offers a guest no device, and
+ * gfxstream crashes. A child asks: drivers stay loaded, keep threads, and some crash.
  * Only the loader's C interface is used, and of it only what has not changed since Vulkan 1.0.
  */
-#include "renderer/virgl/renderer_virgl.h"
+#include "renderer/vulkan.h"
+
 #include "util/child.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <glib.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -130,7 +134,7 @@ __attribute__((noreturn)) static void run_child(void)
 	_exit((int)load_and_look());
 }
 
-int renderer_virgl_vulkan_probe(struct renderer_virgl *virgl, char **ret_reason)
+int renderer_vulkan_probe(struct renderer_vulkan *ret_vulkan, char **ret_reason)
 {
 	struct child child = {0};
 	int status = 0, ret = child_fork(&child);
@@ -153,8 +157,10 @@ int renderer_virgl_vulkan_probe(struct renderer_virgl *virgl, char **ret_reason)
 	case FOUND_CPU:
 	case FOUND_GPU:
 	case FOUND_GPU_DMABUF:
-		virgl->has_vulkan_gpu = WEXITSTATUS(status) != FOUND_CPU;
-		virgl->exports_gpu_dmabufs = WEXITSTATUS(status) == FOUND_GPU_DMABUF;
+		*ret_vulkan = (struct renderer_vulkan){
+			.has_gpu = WEXITSTATUS(status) != FOUND_CPU,
+			.exports_dmabufs = WEXITSTATUS(status) == FOUND_GPU_DMABUF,
+		};
 		return 0;
 	case FOUND_NO_LOADER:
 		*ret_reason = g_strdup("libvulkan.so.1 is missing (Debian's package libvulkan1)");
