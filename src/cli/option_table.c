@@ -241,8 +241,8 @@ static struct option_row row_of(const struct renderer_option *option)
 {
 	return (struct option_row){
 		.name = option->name,
-		.value = OPTION_VALUE_BOOL,
-		.metavar = "BOOL",
+		.value = option->metavar ? OPTION_VALUE_TEXT : OPTION_VALUE_BOOL,
+		.metavar = option->metavar ? option->metavar : "BOOL",
 		.initial = option->initial,
 		.help = option->help,
 		.man = option->man,

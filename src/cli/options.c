@@ -206,12 +206,24 @@ static int set_fd(struct parser *parser, const struct option_row *row, const cha
 	return ret;
 }
 
+static int add_renderer_option(
+	struct parser *parser, const struct option_row *row, const char *value)
+{
+	if (renderer_option_add(
+		    &parser->options.renderer, row->renderer_option, g_intern_string(value)) < 0)
+		return options_fail(parser, "--%s is given too many times", row->name);
+	return 0;
+}
+
 static int set_renderer_option(
 	struct parser *parser, const struct option_row *row, const char *value)
 {
 	bool is_on;
-	int ret = set_bool(parser, row, value, &is_on);
+	int ret;
 
+	if (row->renderer_option->metavar)
+		return add_renderer_option(parser, row, value);
+	ret = set_bool(parser, row, value, &is_on);
 	if (ret == 0)
 		renderer_option_set(&parser->options.renderer, row->renderer_option, is_on);
 	return ret;
@@ -374,6 +386,11 @@ static const char *take_bool_word(int argc, char **argv)
 	return NULL;
 }
 
+static bool is_repeatable(const struct option_row *row)
+{
+	return row->renderer_option && row->renderer_option->metavar;
+}
+
 static int parse_words(struct parser *parser, int argc, char **argv)
 {
 	struct option longs[OPTION_MAX_COUNT + 1];
@@ -393,7 +410,7 @@ static int parse_words(struct parser *parser, int argc, char **argv)
 		row = &option_rows_get()->row[index];
 		if (!optarg && row->value == OPTION_VALUE_BOOL)
 			optarg = (char *)take_bool_word(argc, argv);
-		if (parser->given[index])
+		if (parser->given[index] && !is_repeatable(row))
 			return options_fail(parser, "--%s was given twice", row->name);
 		parser->given[index] = true;
 		ret = set_option(parser, row, optarg);
@@ -482,6 +499,35 @@ static int finish_capsets(struct parser *parser)
 	return check_built(parser, parser->options.type);
 }
 
+static bool mode_has_option(const struct renderer_type *type, const struct renderer_option *option)
+{
+	for (const struct renderer_option *const *row = type->options; row && *row; row++)
+		if (*row == option)
+			return true;
+	return false;
+}
+
+/* A value that is ignored would be a surprise; one that is given decides the mode. */
+static int finish_values(struct parser *parser)
+{
+	const struct renderer_setting *setting = parser->options.renderer.settings;
+
+	for (; setting->option; setting++) {
+		const struct renderer_type *owner = renderer_types;
+
+		if (!setting->option->metavar)
+			continue;
+		while (owner->name && !mode_has_option(owner, setting->option))
+			owner++;
+		if (!parser->options.type)
+			parser->options.type = owner;
+		if (!mode_has_option(parser->options.type, setting->option))
+			return options_fail(parser, "--%s belongs to --gpu-mode %s, not to %s",
+				setting->option->name, owner->name, parser->options.type->name);
+	}
+	return parser->options.type ? check_built(parser, parser->options.type) : 0;
+}
+
 static int finish_connection(struct parser *parser)
 {
 	if (parser->options.action != OPTIONS_SERVE)
@@ -506,6 +552,8 @@ static int options_conclude(struct parser *parser)
 	ret = finish_mode(parser);
 	if (ret == 0)
 		ret = finish_capsets(parser);
+	if (ret == 0)
+		ret = finish_values(parser);
 	if (ret == 0)
 		ret = finish_connection(parser);
 	return ret;

@@ -98,6 +98,9 @@ int gpu_framebuffer_read(struct gpu_device *device, const struct gpu_framebuffer
 {
 	struct gpu_resource *resource = &framebuffer->resource->base;
 
+	if (resource->kind == GPU_RESOURCE_BLOB && !resource->iov)
+		return renderer_calls_read_blob(
+			device->renderer, resource, framebuffer->format->id, rect, dst, stride);
 	if (resource->kind == GPU_RESOURCE_BLOB)
 		return gpu_blob_read_rect(framebuffer, rect, dst, stride);
 	return renderer_calls_read_rect(device->renderer, resource, rect, dst, stride);

@@ -151,12 +151,14 @@ enum renderer_handle_type {
  * @fd: owned by the caller of export_blob()
  * @fd_offset: where the blob begins in the file, bytes; a multiple of the page size
  * @map_info: VIRTIO_GPU_MAP_CACHE_*
+ * @is_read_only: the memory is another's, who lets it be read
  */
 struct renderer_blob {
 	int fd;
 	uint64_t fd_offset;
 	enum renderer_handle_type type;
 	uint32_t map_info;
+	bool is_read_only;
 };
 
 /** struct renderer_events - Calls upward; set by the device before its first call */
@@ -257,6 +259,14 @@ struct renderer_ops {
 	int (*read_rect)(struct renderer *renderer, struct gpu_resource *resource,
 		const struct gpu_rect *rect, void *dst, size_t stride);
 
+	/**
+	 * The same of a host blob that is an image of the renderer's own, where its memory cannot be
+	 * mapped. @format: what the guest takes its pixels for, enum virtio_gpu_formats. -EINVAL where
+	 * the rectangle is not inside the image or the format is another.
+	 */
+	int (*read_blob)(struct renderer *renderer, struct gpu_resource *resource, uint32_t format,
+		const struct gpu_rect *rect, void *dst, size_t stride);
+
 	/** Is there a dma-buf of this resource's image? -ENOTSUP where the host has none. */
 	int (*export_dmabuf)(struct renderer *renderer, struct gpu_resource *resource,
 		struct renderer_dmabuf *ret_dmabuf);
@@ -296,8 +306,10 @@ struct renderer {
 
 /**
  * struct renderer_option - A command line option that a mode has
- * @name: without the two dashes; true or false follows
- * @initial: "true" or "false"
+ * @name: without the two dashes
+ * @metavar: what the value that follows is called; NULL: true or false follows. An option with a
+ *	value can be given several times, and each counts.
+ * @initial: "true" or "false"; NULL where there is a value
  * @help: a few words, for --help
  * @man: whole sentences in man(7) markup, for the man page
  *
@@ -305,30 +317,38 @@ struct renderer {
  */
 struct renderer_option {
 	const char *name;
+	const char *metavar;
 	const char *initial;
 	const char *help;
 	const char *man;
 };
 
-/** Most options that all modes have together. */
-#define RENDERER_MAX_OPTIONS 16
+/** Most options that all modes have together, and most that can be given to one. */
+#define RENDERER_MAX_OPTIONS  16
+#define RENDERER_MAX_SETTINGS 32
 
-/** struct renderer_setting - What the user said about an option; @option NULL: no more follow */
+/**
+ * struct renderer_setting - What the user said about an option; @option NULL: no more follow
+ * @value: where the option has one; borrowed, it outlives the options
+ */
 struct renderer_setting {
 	const struct renderer_option *option;
 	bool is_on;
+	const char *value;
 };
 
 /**
  * struct renderer_options - What the user asked for
  * @settings: options of the mode; those that are not there have their initial value
  * @capset_mask: bit (1 << VIRTIO_GPU_CAPSET_*) for each capset asked for; 0: all that start
+ * @tried_capset_mask: the capsets that a probe with these options found; 0: there was no probe
  * @render_node: path such as /dev/dri/renderD128, or NULL: choose, or do without
  * @context: main context for the renderer's own sources
  */
 struct renderer_options {
-	struct renderer_setting settings[RENDERER_MAX_OPTIONS + 1];
+	struct renderer_setting settings[RENDERER_MAX_SETTINGS + 1];
 	uint64_t capset_mask;
+	uint64_t tried_capset_mask;
 	const char *render_node;
 	GMainContext *context;
 };

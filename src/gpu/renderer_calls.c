@@ -133,6 +133,14 @@ int renderer_calls_read_rect(struct renderer *renderer, struct gpu_resource *res
 	return renderer->ops->read_rect(renderer, resource, rect, dst, stride);
 }
 
+int renderer_calls_read_blob(struct renderer *renderer, struct gpu_resource *resource,
+	uint32_t format, const struct gpu_rect *rect, void *dst, size_t stride)
+{
+	if (!renderer->ops->read_blob)
+		return -ENOTSUP;
+	return renderer->ops->read_blob(renderer, resource, format, rect, dst, stride);
+}
+
 int renderer_calls_export_dmabuf(struct renderer *renderer, struct gpu_resource *resource,
 	struct renderer_dmabuf *ret_dmabuf)
 {

@@ -57,6 +57,9 @@ const void *renderer_calls_get_pixels(
 int renderer_calls_read_rect(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, void *dst, size_t stride);
 
+int renderer_calls_read_blob(struct renderer *renderer, struct gpu_resource *resource,
+	uint32_t format, const struct gpu_rect *rect, void *dst, size_t stride);
+
 /** -ENOTSUP: the display gets pixels. */
 int renderer_calls_export_dmabuf(struct renderer *renderer, struct gpu_resource *resource,
 	struct renderer_dmabuf *ret_dmabuf);

@@ -3,20 +3,21 @@
 /* The options that modes have, and what was said about them. */
 #include "renderer/options.h"
 
+#include <errno.h>
 #include <string.h>
 
 const struct renderer_option renderer_option_use_egl = {
 	.name = "use-egl",
 	.initial = "true",
-	.help = "let virglrenderer use EGL",
-	.man = "Let virglrenderer create its OpenGL contexts with EGL.",
+	.help = "let the renderer use EGL",
+	.man = "Let the renderer create its OpenGL contexts with EGL.",
 };
 
 const struct renderer_option renderer_option_use_glx = {
 	.name = "use-glx",
 	.initial = "false",
-	.help = "let virglrenderer use GLX",
-	.man = "Let virglrenderer create its OpenGL contexts with GLX, which "
+	.help = "let the renderer use GLX",
+	.man = "Let the renderer create its OpenGL contexts with GLX, which "
 	       "needs an X server.",
 };
 
@@ -24,8 +25,8 @@ const struct renderer_option renderer_option_use_gles = {
 	.name = "use-gles",
 	.initial = "true",
 	.help = "allow OpenGL ES contexts on the host",
-	.man = "Allow virglrenderer to work on OpenGL ES where the host has no "
-	       "desktop OpenGL.",
+	.man = "Allow OpenGL ES: virglrenderer works on it where the host has no desktop "
+	       "OpenGL, and the mode gfxstream has the capability set gfxstream-gles.",
 };
 
 const struct renderer_option renderer_option_use_surfaceless = {
@@ -33,7 +34,18 @@ const struct renderer_option renderer_option_use_surfaceless = {
 	.initial = "true",
 	.help = "use EGL without a window system",
 	.man = "Let EGL work without a window system, as hosts without a screen "
-	       "need it.",
+	       "need it. The mode gfxstream sets EGL_PLATFORM for it, where that is not set.",
+};
+
+const struct renderer_option renderer_option_channel = {
+	.name = "channel",
+	.metavar = "TYPE=PATH",
+	.help = "socket of the host that cross-domain contexts reach, such as wayland=PATH",
+	.man = "A Unix socket of the host that cross\\-domain contexts of the guest connect to, "
+	       "as in \\fBwayland=/run/user/1000/wayland\\-0\\fR; once for each type. The types "
+	       "are those of the library: \\fBwayland\\fR and, where it is newer than 0.1.3, "
+	       "\\fBpipewire\\fR, \\fBx11\\fR, \\fBdbus\\-session\\fR and "
+	       "\\fBdbus\\-system\\fR. What listens there is open to the guest.",
 };
 
 bool renderer_option_is_on(
@@ -52,5 +64,18 @@ void renderer_option_set(
 
 	while (setting->option && setting->option != option)
 		setting++;
-	*setting = (struct renderer_setting){option, is_on};
+	*setting = (struct renderer_setting){.option = option, .is_on = is_on};
+}
+
+int renderer_option_add(
+	struct renderer_options *options, const struct renderer_option *option, const char *value)
+{
+	size_t count = 0;
+
+	while (options->settings[count].option)
+		count++;
+	if (count >= RENDERER_MAX_SETTINGS)
+		return -E2BIG;
+	options->settings[count] = (struct renderer_setting){.option = option, .value = value};
+	return 0;
 }

@@ -5,7 +5,8 @@
  * often not be done twice in one, so the process that asks never starts a renderer itself.
  *
  * The child makes the renderer, writes one line into a pipe and ends without taking the renderer
- * down. It leads a process group, so that its helpers can be ended with it.
+ * down: whether it started, which capsets it has, and what it says of itself. It leads a process
+ * group, so that its helpers can be ended with it.
  */
 #include "session/probe.h"
 
@@ -16,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -26,11 +28,36 @@
 #define STARTED	    'y'
 #define NOT_STARTED 'n'
 
+#define MASK_DIGITS 16
+
 struct probe {
 	const struct renderer_type *type;
 	struct child child;
 	int pipe_fd;
 };
+
+static uint64_t list_capsets(const struct renderer *renderer)
+{
+	uint64_t mask = 0;
+
+	for (unsigned int i = 0; i < renderer->capset_count; i++)
+		mask |= UINT64_C(1) << renderer->capsets[i].id;
+	return mask;
+}
+
+/* Takes the child's line apart. Return: as try_type(). */
+static int read_line(const char *line, struct renderer_options *options, char **ret_message)
+{
+	char digits[MASK_DIGITS + 1] = {0};
+	const char *rest = line + 1 + MASK_DIGITS;
+
+	memcpy(digits, line + 1, MASK_DIGITS);
+	*ret_message = *rest != '\0' ? g_strdup(rest) : NULL;
+	if (line[0] != STARTED)
+		return -ENODEV;
+	options->tried_capset_mask = g_ascii_strtoull(digits, NULL, 16);
+	return 0;
+}
 
 static G_GNUC_NORETURN void run_child(
 	const struct renderer_type *type, const struct renderer_options *options, int pipe_fd)
@@ -46,9 +73,10 @@ static G_GNUC_NORETURN void run_child(
 	log_set_prefix("probe");
 	child_options.context = g_main_context_new();
 	ret = type->create(&child_options, &renderer, &message);
-	line = ret < 0 ? g_strdup_printf(
-				 "%c%.1000s", NOT_STARTED, message ? message : g_strerror(-ret))
-		       : g_strdup_printf("%c%s", STARTED, renderer->description);
+	line = ret < 0 ? g_strdup_printf("%c%016x%.1000s", NOT_STARTED, 0,
+				 message ? message : g_strerror(-ret))
+		       : g_strdup_printf("%c%016" PRIx64 "%s", STARTED, list_capsets(renderer),
+				 renderer->description);
 	if (write(pipe_fd, line, strlen(line)) < 0)
 		_exit(1);
 	_exit(0);
@@ -129,7 +157,7 @@ static char *read_death(struct probe *probe)
 }
 
 /* Return: 0, -ENODEV with a message, -EINTR, another negative errno. */
-static int try_type(const struct renderer_type *type, const struct renderer_options *options,
+static int try_type(const struct renderer_type *type, struct renderer_options *options,
 	int interrupt_fd, char **ret_message)
 {
 	struct probe probe = {.type = type, .pipe_fd = -1};
@@ -151,14 +179,13 @@ static int try_type(const struct renderer_type *type, const struct renderer_opti
 		return ret;
 	}
 	len = read(probe.pipe_fd, line, sizeof(line) - 1);
-	if (len <= 0) {
+	if (len <= MASK_DIGITS) {
 		*ret_message = read_death(&probe);
 		return -ENODEV;
 	}
 	end_child(&probe);
 	line[len] = '\0';
-	*ret_message = line[1] != '\0' ? g_strdup(line + 1) : NULL;
-	return line[0] == STARTED ? 0 : -ENODEV;
+	return read_line(line, options, ret_message);
 }
 
 /* What the renderer that was chosen says of itself. */
@@ -173,7 +200,7 @@ static void append_reason(GString *reasons, const char *name, const char *reason
 	g_string_append_printf(reasons, "%s%s: %s", reasons->len > 0 ? "; " : "", name, reason);
 }
 
-static int choose_best(const struct renderer_options *options, int interrupt_fd,
+static int choose_best(struct renderer_options *options, int interrupt_fd,
 	const struct renderer_type **ret_type, GString *reasons)
 {
 	for (const struct renderer_type *type = renderer_types; type->name; type++) {
@@ -196,7 +223,7 @@ static int choose_best(const struct renderer_options *options, int interrupt_fd,
 	return -ENODEV;
 }
 
-int probe_choose(const struct renderer_type *wanted, const struct renderer_options *options,
+int probe_choose(const struct renderer_type *wanted, struct renderer_options *options,
 	int interrupt_fd, const struct renderer_type **ret_type, char **ret_message)
 {
 	g_autoptr(GString) reasons = g_string_new(NULL);

@@ -7,7 +7,7 @@
 /**
  * probe_choose() - Find out, in child processes, which renderer starts on this host
  * @wanted: the only one to try; NULL: the first row of renderer_types that was built and starts
- * @options: for its create(); context is unset
+ * @options: for its create(); context is unset. Its tried_capset_mask is filled in on success.
  * @interrupt_fd: gives up when this is readable; not read; -1 for none
  * @ret_type: the renderer that starts
  * @ret_message: one line, g_free(): on success why better ones were not taken, or NULL where
@@ -19,5 +19,5 @@
  *
  * Return: 0; -ENODEV: none starts; -EINTR: @interrupt_fd became readable; another negative errno.
  */
-int probe_choose(const struct renderer_type *wanted, const struct renderer_options *options,
+int probe_choose(const struct renderer_type *wanted, struct renderer_options *options,
 	int interrupt_fd, const struct renderer_type **ret_type, char **ret_message);

@@ -200,7 +200,7 @@ static int shmem_map(void *opaque, uint64_t offset, uint64_t len, const struct r
 		.shm_offset = offset,
 		.fd_offset = blob->fd_offset,
 		.len = len,
-		.writable = true,
+		.writable = !blob->is_read_only,
 	};
 
 	return vhost_shmem_map(session->vhost, &range, blob->fd, done, done_opaque);

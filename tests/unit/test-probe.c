@@ -65,7 +65,7 @@ static int create_hanging(
 	return 0;
 }
 
-static const struct renderer_options options;
+static struct renderer_options options;
 
 static int probe(int (*create)(const struct renderer_options *, struct renderer **, char **),
 	int interrupt_fd, char **ret_message)

@@ -80,6 +80,14 @@ static int plain_export_blob(
 	return inner->ops->export_blob(inner, resource, ret_blob);
 }
 
+static int plain_read_blob(struct renderer *renderer, struct gpu_resource *resource,
+	uint32_t format, const struct gpu_rect *rect, void *dst, size_t stride)
+{
+	struct renderer *inner = inner_of(renderer);
+
+	return inner->ops->read_blob(inner, resource, format, rect, dst, stride);
+}
+
 static int plain_ctx_attach_resource(
 	struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource)
 {
@@ -221,6 +229,7 @@ static const struct renderer_ops plain_ops = {
 	.submit = plain_submit,
 	.create_fence = plain_create_fence,
 	.export_blob = plain_export_blob,
+	.read_blob = plain_read_blob,
 	.ctx_attach_resource = plain_ctx_attach_resource,
 	.ctx_detach_resource = plain_ctx_detach_resource,
 	.resource_create = plain_resource_create,
@@ -269,6 +278,8 @@ static void leave_out(struct renderer_ops *ops, const struct renderer_ops *inner
 		ops->create_fence = NULL;
 	if (!inner->export_blob)
 		ops->export_blob = NULL;
+	if (!inner->read_blob)
+		ops->read_blob = NULL;
 }
 
 struct renderer *renderer_plain_wrap(struct renderer *inner)
