@@ -9,7 +9,7 @@ BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libpix
 # Programs to boot a guest, and the drivers that host and guest share (the guest's root is ours).
 GUEST_PACKAGES=(qemu-system-x86 qemu-system-gui qemu-system-common qemu-system-data seabios
 	ipxe-qemu busybox-static cpio kmod xz-utils zstd libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri kmscube)
-CHECK_PACKAGES=(clang clang-format shellcheck python3 python3-venv)
+CHECK_PACKAGES=(clang clang-format shellcheck python3 python3-venv make)
 VM_TEST_PACKAGES=(libdrm-tests glmark2-es2-drm weston seatd)
 # Taken from backports as one where the release's own are too old.
 QEMU_PACKAGES=(qemu-system-x86 qemu-system-gui qemu-system-common qemu-system-data seabios)
@@ -47,6 +47,17 @@ clang_runtime_package() {
 	fi
 }
 
+# To build Rust crates, where the machine has no cargo of its own. Debian 12's first one is too old.
+cargo_packages() {
+	if have cargo; then
+		return
+	fi
+	case $(distribution) in
+	debian\ bookworm) printf '%s\n' cargo-web rustc-web ;;
+	*) echo cargo ;;
+	esac
+}
+
 is_installed() {
 	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
@@ -62,6 +73,7 @@ packages_for() {
 	check)
 		printf '%s\n' "${CHECK_PACKAGES[@]}"
 		clang_runtime_package
+		cargo_packages
 		;;
 	vm-test) printf '%s\n' "${VM_TEST_PACKAGES[@]}" ;;
 	trixie) printf '%s\n' "${TRIXIE_PACKAGES[@]}" ;;
