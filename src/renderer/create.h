@@ -26,3 +26,13 @@ int renderer_2d_create(
  */
 int renderer_virgl_create(
 	const struct renderer_options *options, struct renderer **ret_renderer, char **ret_message);
+
+/**
+ * renderer_rutabaga_create() - The 'gfxstream' mode
+ *
+ * gfxstream cannot be started twice in a process, and may end or hang it: without a probe's
+ * @tried_capset_mask each start is tried in a child first. A second call gets -EBUSY. Sets
+ * environment variables that the library reads, where they are not set.
+ */
+int renderer_rutabaga_create(
+	const struct renderer_options *options, struct renderer **ret_renderer, char **ret_message);

@@ -17,6 +17,12 @@
 #define VIRGL_CREATE NULL
 #endif
 
+#ifdef HAVE_RUTABAGA
+#define RUTABAGA_CREATE renderer_rutabaga_create
+#else
+#define RUTABAGA_CREATE NULL
+#endif
+
 #ifdef HAVE_2D
 #define CREATE_2D renderer_2d_create
 #else
@@ -47,6 +53,15 @@ static const struct renderer_option *const virgl_options[] = {
 	NULL,
 };
 
+static const struct renderer_option *const gfxstream_options[] = {
+	&renderer_option_use_egl,
+	&renderer_option_use_glx,
+	&renderer_option_use_gles,
+	&renderer_option_use_surfaceless,
+	&renderer_option_channel,
+	NULL,
+};
+
 const struct renderer_type renderer_types[] = {
 	{
 		.name = "virglrenderer",
@@ -63,6 +78,8 @@ const struct renderer_type renderer_types[] = {
 		.meson_option = "rutabaga",
 		.package = "rutabaga_gfx_ffi",
 		.capsets = gfxstream_capsets,
+		.options = gfxstream_options,
+		.create = RUTABAGA_CREATE,
 	},
 	{
 		.name = "2d",

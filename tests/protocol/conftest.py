@@ -18,7 +18,7 @@ from frontend.checks import Checker  # noqa: E402
 from frontend.daemon import Daemon, NotBuilt  # noqa: E402
 from frontend.vm import Vm  # noqa: E402
 
-DRAWING_MODES = ("2d", "virglrenderer")
+DRAWING_MODES = ("2d", "virglrenderer", "gfxstream")
 MODES = ("null", *DRAWING_MODES)
 
 
