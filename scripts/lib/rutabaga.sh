@@ -27,7 +27,7 @@ make_rutabaga() {
 	note "Rust crate (in build/rutabaga): rutabaga_gfx_ffi $RUTABAGA_VERSION"
 	rm -rf "$new" "$RUTABAGA"
 	mkdir -p "$ROOT/build"
-	if ! "$ROOT/scripts/lib/build-rutabaga" "$RUTABAGA_VERSION" "$new" "$RUTABAGA" >"$log" 2>&1; then
+	if ! "$ROOT/scripts/lib/build-rutabaga" "$RUTABAGA_VERSION" "$new" >"$log" 2>&1; then
 		tail -n 20 "$log" >&2
 		rm -rf "$new"
 		fail "rutabaga_gfx_ffi could not be built; all that cargo said is in $log"

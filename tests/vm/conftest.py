@@ -201,6 +201,13 @@ def fixture_shared_virgl(kernel, logs):
     shared.machines.finish()
 
 
+@pytest.fixture(scope="session", name="shared_gfxstream")
+def fixture_shared_gfxstream(kernel, logs):
+    shared = Shared(kernel, logs, "gfxstream", size=(800, 600))
+    yield shared
+    shared.machines.finish()
+
+
 @pytest.fixture(name="guest_2d")
 def fixture_guest_2d(request, shared_2d):
     yield from lend(request, shared_2d)
@@ -209,3 +216,8 @@ def fixture_guest_2d(request, shared_2d):
 @pytest.fixture(name="guest_virgl")
 def fixture_guest_virgl(request, shared_virgl):
     yield from lend(request, shared_virgl)
+
+
+@pytest.fixture(name="guest_gfxstream")
+def fixture_guest_gfxstream(request, shared_gfxstream):
+    yield from lend(request, shared_gfxstream)

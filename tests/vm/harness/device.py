@@ -137,6 +137,8 @@ class InProcess:
 
     def __init__(self, folder, mode, extra_args=()):
         del folder, extra_args
+        if mode == "gfxstream":
+            raise Unsupported("QEMU's own device with Rutabaga is not in Debian's QEMU")
         self.virgl = mode == "virglrenderer"
         if self.virgl and not list(Path("/dev/dri").glob("renderD*")):
             raise Unsupported("virgl in QEMU needs a render node for egl-headless")
