@@ -52,14 +52,12 @@ def programs():
     return Path(os.environ["VDG_TRIXIE_PROGRAMS"])
 
 
-@pytest.fixture(scope="module")
-def venus(folder, kernel):
-    """A guest with all that the daemon has; its daemon is venus.device."""
+def headless_guest(where, kernel, mode, *arguments):
+    """A fixture's generator: a guest with what the daemon has in a mode."""
     guest_module.MEMORY = "3G"
-    where = folder / "venus"
     where.mkdir()
-    device = Headless(where, "virglrenderer", ["--log-level", "debug"]
-                      if "VDG_DEBUG" in os.environ else [])
+    debug = ["--log-level", "debug"] if "VDG_DEBUG" in os.environ else []
+    device = Headless(where, mode, [*arguments, *debug])
     guest = Guest(kernel, device, where)
     try:
         device.start()
@@ -70,3 +68,9 @@ def venus(folder, kernel):
     finally:
         guest.kill()
         device.kill()
+
+
+@pytest.fixture(scope="module")
+def venus(folder, kernel):
+    """A guest with all that virglrenderer has; its daemon is venus.device."""
+    yield from headless_guest(folder / "venus", kernel, "virglrenderer")
