@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * renderer/virgl/late_driver.c, loaded into a program that does what virglrenderer's render server
+ * renderer/modules/late_driver.c, loaded into a program that does what virglrenderer's render server
  * does: ask the Vulkan loader, fork, and use Vulkan in the child. This program is both, the test
  * and the server. Skipped where there is no Vulkan loader.
  */

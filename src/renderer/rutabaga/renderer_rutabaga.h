@@ -117,6 +117,10 @@ struct rutabaga_context {
 
 /* start.c */
 
+/* What gfxstream takes for the Vulkan loader, and the variable that says so. */
+#define RENDERER_RUTABAGA_MODULE	"vdg-gfxstream-vulkan.so" /* modules/gfxstream_vulkan.c */
+#define RENDERER_RUTABAGA_VULKAN_LOADER "ANDROID_EMU_VK_LOADER_PATH"
+
 /**
  * struct rutabaga_start - What the library is started with
  * @capset_mask: never 0

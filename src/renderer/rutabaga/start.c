@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /* Starting the library, and what reaches it by the environment. */
+#include "renderer/modules/modules.h"
 #include "renderer/options.h"
 #include "renderer/rutabaga/renderer_rutabaga.h"
 #include "util/log.h"
@@ -50,6 +51,17 @@ int renderer_rutabaga_check(const struct renderer_options *options, char **ret_m
 	return *ret_message ? -EINVAL : 0;
 }
 
+/* Without the module gfxstream takes the host's loader, with what that is known to be bad for. */
+static void set_vulkan_loader(void)
+{
+	g_autofree char *module = renderer_module_find(RENDERER_RUTABAGA_MODULE);
+
+	if (g_file_test(module, G_FILE_TEST_EXISTS))
+		g_setenv(RENDERER_RUTABAGA_VULKAN_LOADER, module, FALSE);
+	else
+		log_debug("gfxstream: %s is missing", module);
+}
+
 void renderer_rutabaga_set_environment(const struct renderer_options *options)
 {
 	const bool glx = renderer_option_is_on(options, &renderer_option_use_glx);
@@ -62,6 +74,7 @@ void renderer_rutabaga_set_environment(const struct renderer_options *options)
 		g_setenv("EGL_PLATFORM", "surfaceless", FALSE);
 	if (!log_is_enabled(G_LOG_LEVEL_DEBUG))
 		g_setenv("EGL_LOG_LEVEL", "fatal", FALSE);
+	set_vulkan_loader();
 }
 
 int renderer_rutabaga_init(

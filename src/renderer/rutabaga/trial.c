@@ -38,14 +38,16 @@ static const char *describe_end(int ret, int status)
 	return "it does not start";
 }
 
-/* A driver that is too little for gfxstream is mostly one that software plays. */
+/* Software drivers have less than gfxstream believes, unless our module tells it the truth. */
 static const char *give_hint(uint64_t capset_mask)
 {
 	const uint64_t vulkan = RENDERER_RUTABAGA_CAPSET(VIRTIO_GPU_CAPSET_GFXSTREAM_VULKAN);
 
-	if ((capset_mask & vulkan) && access("/dev/udmabuf", R_OK | W_OK) != 0)
+	if ((capset_mask & vulkan) && !g_getenv(RENDERER_RUTABAGA_VULKAN_LOADER) &&
+		access("/dev/udmabuf", R_OK | W_OK) != 0)
 		return "; on a software Vulkan driver it needs /dev/udmabuf, which this user "
-		       "cannot open (modprobe udmabuf?)";
+		       "cannot open (modprobe udmabuf?), or the module " RENDERER_RUTABAGA_MODULE
+		       " of this program";
 	return "";
 }
 

@@ -11,6 +11,7 @@
  * The server starts a process for each Venus context, in its own process group. They end when their
  * sockets close, at the latest with this process.
  */
+#include "renderer/modules/modules.h"
 #include "renderer/virgl/renderer_virgl.h"
 #include "util/child.h"
 #include "util/fd.h"
@@ -31,7 +32,6 @@
 #define SERVER_DEBIAN_PKG "virgl-server"
 #define WHOLE_PAGES	  "vdg-whole-pages.so" /* whole_pages.c */
 #define LATE_DRIVER	  "vdg-late-driver.so" /* late_driver.c */
-#define MODULE_VARIABLE	  "VHOST_DEVICE_GPU_LIBDIR"
 
 /* Beside the library first, then where distributions keep helper programs. */
 static const char *const server_directories[] = {
@@ -69,33 +69,6 @@ int renderer_virgl_server_find(struct renderer_virgl *virgl, char **ret_reason)
 	return -ENOENT;
 }
 
-/*
- * A module is code that the server runs, so that its folder must be nobody else's: owned by root or
- * by us, and not writable for everybody.
- */
-static bool is_trusted(const char *folder)
-{
-	struct stat st;
-
-	return g_path_is_absolute(folder) && lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) &&
-	       (st.st_uid == 0 || st.st_uid == geteuid()) && !(st.st_mode & S_IWOTH);
-}
-
-/* Where it was installed. The tests of a build that is not installed say where it was built. */
-static char *find_module(const char *name)
-{
-	const char *chosen = secure_getenv(MODULE_VARIABLE);
-
-	if (chosen && !is_trusted(chosen)) {
-		log_warning("virglrenderer: " MODULE_VARIABLE
-			    " is ignored: '%s' is no absolute path "
-			    "of a folder that only root or this user can write to",
-			chosen);
-		chosen = NULL;
-	}
-	return g_build_filename(chosen ? chosen : RENDERER_VIRGL_LIBDIR, name, NULL);
-}
-
 /* Its environment is ours, and what it must have loaded to serve this host's Vulkan driver. */
 static char **make_environment(const struct renderer_virgl *virgl)
 {
@@ -105,7 +78,7 @@ static char **make_environment(const struct renderer_virgl *virgl)
 
 	if (!virgl->exports_opaque && !virgl->vulkan.has_gpu)
 		return environment;
-	module = find_module(virgl->vulkan.has_gpu ? LATE_DRIVER : WHOLE_PAGES);
+	module = renderer_module_find(virgl->vulkan.has_gpu ? LATE_DRIVER : WHOLE_PAGES);
 	if (!g_file_test(module, G_FILE_TEST_EXISTS)) {
 		log_warning("virglrenderer: %s is missing, Vulkan may not work in guests", module);
 		return environment;

@@ -54,7 +54,7 @@ def fd_count(pid):
 
 def build_environment(program):
     """A program that is not installed is told where its modules are."""
-    modules = os.path.join(os.path.dirname(os.path.realpath(program)), "renderer", "virgl")
+    modules = os.path.join(os.path.dirname(os.path.realpath(program)), "renderer", "modules")
     if not os.path.isdir(modules):
         return None
     return {"VHOST_DEVICE_GPU_LIBDIR": modules, **os.environ}

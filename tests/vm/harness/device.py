@@ -58,7 +58,7 @@ class Daemon:
 
     def environment(self):
         """A program that is not installed is told where its modules are."""
-        modules = self.program().resolve().parent / "renderer" / "virgl"
+        modules = self.program().resolve().parent / "renderer" / "modules"
         if not modules.is_dir():
             return None
         return {"VHOST_DEVICE_GPU_LIBDIR": str(modules), **os.environ}

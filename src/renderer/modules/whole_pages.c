@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Loaded into the render server (LD_PRELOAD, see server.c) where Vulkan runs on the CPU and there
+ * Loaded into the render server (LD_PRELOAD, see virgl/server.c) where Vulkan runs on the CPU and there
  * is no udmabuf. The software driver keeps memory in a sealed file whose length is what the guest's
  * program asked for. A guest maps whole pages, and QEMU refuses to map more than a file has. So
  * such a file is made with whole pages. virglrenderer 1.3 asks for them itself.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Loaded into the render server (LD_PRELOAD, see server.c) where Vulkan runs on a GPU. Before
+ * Loaded into the render server (LD_PRELOAD, see virgl/server.c) where Vulkan runs on a GPU. Before
  * version 1.2 the server asks the loader a question whose answer it throws away, so that the
  * drivers are loaded once for the processes that it forks for the contexts. NVIDIA's driver makes
  * no device in a process that was forked after that. So the server's question is not passed on, and
