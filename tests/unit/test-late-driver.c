@@ -67,7 +67,7 @@ static void test_server(gconstpointer data)
 {
 	g_autofree char *folder = g_path_get_dirname(data);
 	g_autofree char *module =
-		g_build_filename(folder, "..", "..", "src", "renderer", "virgl", MODULE, NULL);
+		g_build_filename(folder, "..", "..", "src", "renderer", "modules", MODULE, NULL);
 	char *argv[] = {(char *)data, (char *)AS_SERVER, NULL};
 	g_auto(GStrv) environment = g_get_environ();
 	g_autoptr(GError) error = NULL;

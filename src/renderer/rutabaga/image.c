@@ -11,6 +11,7 @@
  * all there. To read an image without such a backing it gets memory of our own for a moment.
  */
 #include "renderer/rutabaga/renderer_rutabaga.h"
+#include "util/iov.h"
 
 #include <string.h>
 
@@ -163,24 +164,85 @@ static int read_image(struct renderer_rutabaga *rutabaga, const struct gpu_resou
 	return renderer_rutabaga_errno(ret);
 }
 
+/* Writes all of an image out of the scratch room, which is its backing for a moment. */
+static int write_image(
+	struct renderer_rutabaga *rutabaga, struct gpu_resource *resource, uint64_t len)
+{
+	const struct rutabaga_resource *data = resource->renderer_data;
+	const struct rutabaga_transfer whole = {
+		.w = data->image.width, .h = data->image.height, .d = 1};
+	struct iovec iov = {rutabaga->scratch, len};
+	const struct rutabaga_iovecs iovecs = {&iov, 1};
+	int ret, back;
+
+	rutabaga_resource_detach_backing(rutabaga->rutabaga, resource->id);
+	ret = rutabaga_resource_attach_backing(rutabaga->rutabaga, resource->id, &iovecs);
+	if (ret == 0) {
+		ret = rutabaga_resource_transfer_write(rutabaga->rutabaga, 0, resource->id, &whole);
+		rutabaga_resource_detach_backing(rutabaga->rutabaga, resource->id);
+	}
+	back = renderer_rutabaga_attach_backing(&rutabaga->base, resource);
+	return ret == 0 ? back : -EINVAL;
+}
+
+static bool is_whole(const struct gpu_resource *resource, const struct virtio_gpu_box *box)
+{
+	const struct rutabaga_resource *data = resource->renderer_data;
+
+	return box->w == data->image.width && box->h == data->image.height;
+}
+
+/*
+ * Copies the lines of a box between the guest's pages and the scratch room, which holds all of the
+ * image: gfxstream would take what is between the box's lines in the backing along.
+ */
+static void copy_box(struct renderer_rutabaga *rutabaga, const struct gpu_resource *resource,
+	const struct virtio_gpu_box *box, unsigned int bytes, bool is_to_host)
+{
+	const struct rutabaga_resource *data = resource->renderer_data;
+	const size_t stride = (size_t)data->image.width * bytes, len = (size_t)box->w * bytes;
+
+	for (uint32_t y = 0; y < box->h; y++) {
+		const size_t place = (box->y + y) * stride + (size_t)box->x * bytes;
+		uint8_t *line = (uint8_t *)rutabaga->scratch + place;
+
+		if (is_to_host)
+			iov_read(resource->iov, resource->iov_count, place, line, len);
+		else
+			iov_write(resource->iov, resource->iov_count, place, line, len);
+	}
+}
+
+/* Reads the image, and puts a box of it into the guest's pages or, with the guest's, back. */
+static int transfer_part(struct renderer_rutabaga *rutabaga, struct gpu_resource *resource,
+	const struct virtio_gpu_box *box, bool is_to_host)
+{
+	const struct rutabaga_resource *data = resource->renderer_data;
+	unsigned int bytes;
+	uint64_t len;
+	int ret;
+
+	/* Of planar formats a box is not one piece of each line. */
+	if (!renderer_rutabaga_image_len(&data->image, &bytes, &len) || bytes == 0)
+		return -EINVAL;
+	ret = read_image(rutabaga, resource, true, len);
+	if (ret < 0)
+		return ret;
+	copy_box(rutabaga, resource, box, bytes, is_to_host);
+	return is_to_host ? write_image(rutabaga, resource, len) : 0;
+}
+
 int renderer_rutabaga_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
 	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
 {
 	struct renderer_rutabaga *rutabaga = renderer_rutabaga_of(renderer);
 	const struct rutabaga_transfer args = make_transfer(transfer);
-	const struct rutabaga_resource *data = resource->renderer_data;
-	unsigned int bytes_per_pixel;
-	uint64_t len;
 	int ret = check_transfer(resource, transfer);
 
-	/* What is around the box goes to the GPU again, and may have been drawn on there. */
-	if (ret == 0 && !is_pipe(resource) &&
-		(args.w < data->image.width || args.h < data->image.height)) {
-		renderer_rutabaga_image_len(&data->image, &bytes_per_pixel, &len);
-		ret = read_image(rutabaga, resource, true, len);
-	}
 	if (ret < 0)
 		return ret;
+	if (!is_pipe(resource) && !is_whole(resource, &transfer->box))
+		return transfer_part(rutabaga, resource, &transfer->box, true);
 	return renderer_rutabaga_errno(
 		rutabaga_resource_transfer_write(rutabaga->rutabaga, ctx_id, resource->id, &args));
 }
@@ -194,6 +256,8 @@ int renderer_rutabaga_transfer_from_host_3d(struct renderer *renderer, uint32_t 
 
 	if (ret < 0)
 		return ret;
+	if (!is_pipe(resource) && !is_whole(resource, &transfer->box))
+		return transfer_part(rutabaga, resource, &transfer->box, false);
 	return renderer_rutabaga_errno(rutabaga_resource_transfer_read(
 		rutabaga->rutabaga, ctx_id, resource->id, &args, NULL));
 }
