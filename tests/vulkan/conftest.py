@@ -8,6 +8,7 @@ VDG_LOGS (folder that keeps the logs).
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -19,6 +20,22 @@ from harness import guest as guest_module  # noqa: E402
 from harness.device import Daemon  # noqa: E402
 from harness.guest import Guest  # noqa: E402
 from harness.kernel import Kernel  # noqa: E402
+
+
+class Cost:
+    """What the guest's programs have left on the host."""
+
+    def __init__(self, guest):
+        daemon = guest.device.process.pid
+        children = Path(f"/proc/{daemon}/task/{daemon}/children").read_text().split()
+        assert len(children) == 1, "one session"
+        session = Path("/proc", children[0])
+        self.fds = len(list((session / "fd").iterdir()))
+        self.resident_kib = int(re.search(r"VmRSS:\s+(\d+)",
+                                          (session / "status").read_text())[1])
+        # What QEMU has mapped into the shared memory region: files of the renderer's, not of its own.
+        maps = Path(f"/proc/{guest.process.pid}/maps").read_text()
+        self.mappings = len(re.findall(r"vkr-shmem|memory fd|dmabuf|gfxstream", maps))
 
 
 class Headless(Daemon):

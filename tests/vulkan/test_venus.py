@@ -3,26 +3,11 @@
 """Vulkan in a real guest: Mesa's Venus driver, QEMU 11.1, our daemon, lavapipe on the host."""
 
 import re
-from pathlib import Path
+
+from conftest import Cost
 
 # Venus only: the guest's own lavapipe must not stand in for it.
 VENUS = "export VK_DRIVER_FILES=$(ls /usr/share/vulkan/icd.d/virtio_icd*.json);"
-
-
-class Cost:
-    """What the guest's programs have left on the host."""
-
-    def __init__(self, guest):
-        daemon = guest.device.process.pid
-        children = Path(f"/proc/{daemon}/task/{daemon}/children").read_text().split()
-        assert len(children) == 1, "one session"
-        session = Path("/proc", children[0])
-        self.fds = len(list((session / "fd").iterdir()))
-        self.resident_kib = int(re.search(r"VmRSS:\s+(\d+)",
-                                          (session / "status").read_text())[1])
-        # What QEMU has mapped into the shared memory region: files of Vulkan's, not of its own.
-        maps = Path(f"/proc/{guest.process.pid}/maps").read_text()
-        self.mappings = len(re.findall(r"vkr-shmem|memory fd|dmabuf", maps))
 
 
 def test_driver_has_everything(venus):
