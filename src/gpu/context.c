@@ -220,9 +220,9 @@ enum gpu_verdict gpu_handle_submit_3d(struct gpu_device *device, struct gpu_comm
 
 	if (!context)
 		return GPU_ERR_INVALID_CONTEXT_ID;
-	if (len % 4 != 0 || len > gpu_command_tail_len(command))
-		return gpu_command_refuse(command, 0, GPU_ERR_INVALID_PARAMETER,
-			"the size is not a multiple of 4, or behind the end");
+	if (len > gpu_command_tail_len(command))
+		return gpu_command_refuse(
+			command, 0, GPU_ERR_INVALID_PARAMETER, "the size is behind the end");
 	if (len == 0)
 		return GPU_OK;
 	if (len > device->limits.max_submit_len)

@@ -235,7 +235,7 @@ struct renderer_ops {
 	int (*transfer_from_host_3d)(struct renderer *renderer, uint32_t ctx_id,
 		struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
 
-	/** @commands: a private copy, aligned to 8; @len: bytes, a multiple of 4. */
+	/** @commands: a private copy, aligned to 8; @len: bytes, not 0. */
 	int (*submit)(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len);
 
 	/**
