@@ -54,14 +54,20 @@ int renderer_rutabaga_ctx_create(
 	return 0;
 }
 
-/* gfxstream ends its thread for a blob that leaves its context. */
-static void end_stream(struct renderer_rutabaga *rutabaga, gpointer resource_id)
+/*
+ * A blob left its context: gfxstream ends its thread for it, and as a ring it was this context's
+ * only. The next context that it is attached to gets another one.
+ */
+static void end_use(struct renderer_rutabaga *rutabaga, uint32_t ctx_id, gpointer resource_id)
 {
 	struct gpu_resource *resource = g_hash_table_lookup(rutabaga->resources, resource_id);
 	struct rutabaga_resource *data = resource ? resource->renderer_data : NULL;
 
-	if (data)
-		data->has_stream = false;
+	if (!data)
+		return;
+	data->has_stream = false;
+	if (data->ring && data->ring_ctx_id == ctx_id)
+		renderer_rutabaga_ring_close(rutabaga, resource);
 }
 
 void renderer_rutabaga_ctx_destroy(struct renderer *renderer, uint32_t ctx_id)
@@ -75,7 +81,8 @@ void renderer_rutabaga_ctx_destroy(struct renderer *renderer, uint32_t ctx_id)
 	rutabaga_context_destroy(rutabaga->rutabaga, ctx_id);
 	g_hash_table_iter_init(&iter, context->resources);
 	while (g_hash_table_iter_next(&iter, &id, NULL))
-		end_stream(rutabaga, id);
+		end_use(rutabaga, ctx_id, id);
+	renderer_rutabaga_fences_forget_context(rutabaga, ctx_id);
 	g_mutex_lock(&rutabaga->lock);
 	g_hash_table_remove(rutabaga->contexts, GUINT_TO_POINTER(ctx_id));
 	g_mutex_unlock(&rutabaga->lock);
@@ -97,28 +104,13 @@ int renderer_rutabaga_ctx_attach_resource(
 
 	/* Any of the guest's own memory may become a ring; gfxstream has no use for it. */
 	if (is_guest_blob(resource) && renderer_rutabaga_is_cross_domain(context))
-		ret = renderer_rutabaga_ring_open(rutabaga, resource);
+		ret = renderer_rutabaga_ring_open(rutabaga, ctx_id, resource);
 	if (ret == 0 && data->is_known)
 		ret = renderer_rutabaga_errno(
 			rutabaga_context_attach_resource(rutabaga->rutabaga, ctx_id, resource->id));
 	if (ret == 0)
 		g_hash_table_add(context->resources, GUINT_TO_POINTER(resource->id));
 	return ret;
-}
-
-static bool is_attached_elsewhere(struct renderer_rutabaga *rutabaga, uint32_t resource_id)
-{
-	GHashTableIter iter;
-	gpointer value;
-
-	g_hash_table_iter_init(&iter, rutabaga->contexts);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		const struct rutabaga_context *context = value;
-
-		if (g_hash_table_contains(context->resources, GUINT_TO_POINTER(resource_id)))
-			return true;
-	}
-	return false;
 }
 
 void renderer_rutabaga_ctx_detach_resource(
@@ -130,11 +122,8 @@ void renderer_rutabaga_ctx_detach_resource(
 
 	if (data->is_known)
 		rutabaga_context_detach_resource(rutabaga->rutabaga, ctx_id, resource->id);
-	end_stream(rutabaga, GUINT_TO_POINTER(resource->id));
 	g_hash_table_remove(context->resources, GUINT_TO_POINTER(resource->id));
-	/* The library gave the ring to the first context that had it; the next needs another. */
-	if (data->ring && !is_attached_elsewhere(rutabaga, resource->id))
-		renderer_rutabaga_ring_close(rutabaga, resource);
+	end_use(rutabaga, ctx_id, GUINT_TO_POINTER(resource->id));
 }
 
 int renderer_rutabaga_submit(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len)

@@ -11,6 +11,7 @@
 #include "renderer/rutabaga/cross_domain.h"
 
 #include "renderer/rutabaga/renderer_rutabaga.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 #include <string.h>
@@ -29,14 +30,15 @@ struct stream {
 	size_t len;
 };
 
-static bool is_ring(const struct stream *stream, uint32_t id)
+/* A channel's thread ends where a message has no room. */
+static bool is_ring(const struct stream *stream, uint32_t id, size_t min_len)
 {
 	const struct gpu_resource *resource =
 		g_hash_table_lookup(stream->rutabaga->resources, GUINT_TO_POINTER(id));
 	const struct rutabaga_resource *data = resource ? resource->renderer_data : NULL;
 
-	return data && data->ring &&
-	       g_hash_table_contains(stream->context->resources, GUINT_TO_POINTER(id));
+	return data && data->ring && data->ring_len >= min_len &&
+	       data->ring_ctx_id == stream->context->id;
 }
 
 /* The device's thread alone writes these; the library's threads read them under the lock. */
@@ -67,8 +69,11 @@ static const char *check_init(const struct stream *stream)
 		return "INIT has an unknown length";
 	if (stream->context->is_initialized)
 		return "INIT comes twice";
-	if (!is_ring(stream, query_ring_id) || (channel_type && !is_ring(stream, channel_ring_id)))
-		return "a ring of INIT is no guest blob of the context";
+	if (!is_ring(stream, query_ring_id, sizeof(struct cross_domain_requirements)) ||
+		(channel_type && !is_ring(stream, channel_ring_id, CROSS_DOMAIN_MIN_RING_LEN)))
+		return "a ring of INIT is no guest blob of the context's own, or too small";
+	if (channel_type && fd_is_scarce())
+		return "descriptors are scarce";
 	/* The thread may have a message before the library returns. */
 	note_rings(stream, query_ring_id, channel_ring_id, channel_type);
 	return NULL;
@@ -101,6 +106,8 @@ static const char *check_send(const struct stream *stream)
 		pipe_count += send->identifier_types[i] == CROSS_DOMAIN_READ_PIPE;
 	if (stream->context->pipe_count + pipe_count > MAX_PIPES)
 		return "the guest has too many pipes open";
+	if (pipe_count > 0 && fd_is_scarce())
+		return "descriptors are scarce";
 	stream->context->pipe_count += pipe_count;
 	return NULL;
 }
@@ -168,7 +175,7 @@ static int run_command(const struct stream *stream)
 #endif
 	ret = rutabaga_submit_command(stream->rutabaga->rutabaga, &command);
 	if (ret != 0 && header->command == CROSS_DOMAIN_INIT) {
-		/* The guest may try again: a compositor that is not there yet. */
+		/* A compositor that is not there yet. The library's context tries once only. */
 		g_mutex_lock(&stream->rutabaga->lock);
 		stream->context->is_initialized = false;
 		stream->context->has_channel = false;

@@ -22,6 +22,9 @@ enum cross_domain_command {
 
 #define CROSS_DOMAIN_MAX_IDENTIFIERS 28
 
+/* A message of a channel may fill it, but for data of pipes, which come as the ring has room. */
+#define CROSS_DOMAIN_MIN_RING_LEN 4096
+
 /* enum of identifier_types: the guest reads, the host gets the other end */
 #define CROSS_DOMAIN_READ_PIPE 3
 

@@ -83,6 +83,23 @@ void renderer_rutabaga_fences_finish(struct renderer_rutabaga *rutabaga)
 	g_mutex_unlock(&rutabaga->lock);
 }
 
+void renderer_rutabaga_fences_forget_context(struct renderer_rutabaga *rutabaga, uint32_t ctx_id)
+{
+	GList *link, *next;
+
+	g_mutex_lock(&rutabaga->lock);
+	for (link = rutabaga->arrived.head; link; link = next) {
+		struct arrived_fence *arrived = link->data;
+
+		next = link->next;
+		if (arrived->fence.ctx_id != ctx_id)
+			continue;
+		g_queue_delete_link(&rutabaga->arrived, link);
+		arrived_free(arrived);
+	}
+	g_mutex_unlock(&rutabaga->lock);
+}
+
 /* Ring 1 of a cross-domain context without a channel: the library forgets such a fence. */
 static bool is_lost(struct renderer_rutabaga *rutabaga, const struct renderer_fence *fence)
 {

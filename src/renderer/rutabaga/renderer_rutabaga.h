@@ -75,6 +75,7 @@ struct rutabaga_image {
  * @is_known: the library has it
  * @ring: of a guest blob that a cross-domain context has: what the library takes for it (ring.c)
  * @ring_len: bytes
+ * @ring_ctx_id: the context that got it
  * @fd: a host blob's memory, or -1
  * @handle_type: the library's, of @fd
  * @map_info: the library's, with its access bits; 0: it cannot be mapped
@@ -85,6 +86,7 @@ struct rutabaga_resource {
 	bool is_known;
 	uint8_t *ring;
 	size_t ring_len;
+	uint32_t ring_ctx_id;
 	int fd;
 	uint32_t handle_type;
 	uint32_t map_info;
@@ -125,12 +127,16 @@ struct rutabaga_context {
  * struct rutabaga_start - What the library is started with
  * @capset_mask: never 0
  * @channels: cross-domain's, from renderer_rutabaga_channels_parse()
- * @reason: the last error that the library reported; filled by it, any thread
+ * @limit_ms: how long a try may take; 0: RENDERER_RUTABAGA_TRIAL_LIMIT_MS
+ * @reason: the last error that the library reported, one line
+ * @has_started: a try came to its end
  */
 struct rutabaga_start {
 	uint64_t capset_mask;
 	GArray *channels;
+	int limit_ms;
 	char reason[256];
+	bool has_started;
 };
 
 /** renderer_rutabaga_check() - Is what the user asked for possible at all? Return: 0, or a
@@ -150,6 +156,9 @@ int renderer_rutabaga_init(
 	struct rutabaga_start *start, void *user_data, struct rutabaga **ret_rutabaga);
 
 /* trial.c */
+
+/** Two that hang, and a probe still hears of it. */
+#define RENDERER_RUTABAGA_TRIAL_LIMIT_MS 9000
 
 /**
  * renderer_rutabaga_try() - Start the library in a child, to see whether it can be
@@ -217,13 +226,20 @@ int renderer_rutabaga_gfxstream_submit(struct renderer_rutabaga *rutabaga,
 
 /* ring.c: the memory through which cross-domain answers */
 
-/** Most of a blob that is a ring. The library's messages have 4096 bytes, but for data of pipes. */
+/** Most of a blob that is a ring: CROSS_DOMAIN_MIN_RING_LEN, and room for data of pipes. */
 #define RENDERER_RUTABAGA_RING_LEN ((size_t)64 << 10)
 
-/** renderer_rutabaga_ring_open() - Make a guest blob known to the library, with a ring. */
-int renderer_rutabaga_ring_open(struct renderer_rutabaga *rutabaga, struct gpu_resource *resource);
+/**
+ * renderer_rutabaga_ring_open() - Make a guest blob known to the library, with a ring
+ * @ctx_id: the context that it is about to be attached to
+ *
+ * The library gives a ring to the first context that it is attached to, and to no other. So a blob
+ * that is another context's ring stays that, and is none of this one. Return: 0 or a negative errno.
+ */
+int renderer_rutabaga_ring_open(
+	struct renderer_rutabaga *rutabaga, uint32_t ctx_id, struct gpu_resource *resource);
 
-/** renderer_rutabaga_ring_close() - No context has it any more; none is fine. */
+/** renderer_rutabaga_ring_close() - Its context has it no more; none is fine. */
 void renderer_rutabaga_ring_close(
 	struct renderer_rutabaga *rutabaga, struct gpu_resource *resource);
 
@@ -250,6 +266,13 @@ int renderer_rutabaga_fences_init(struct renderer_rutabaga *rutabaga, GMainConte
 
 /** renderer_rutabaga_fences_finish() - Tell nobody any more, and free what waits. */
 void renderer_rutabaga_fences_finish(struct renderer_rutabaga *rutabaga);
+
+/**
+ * renderer_rutabaga_fences_forget_context() - A context ended, and the device ends what waits for it
+ *
+ * What its thread left behind is not for the next context of that number.
+ */
+void renderer_rutabaga_fences_forget_context(struct renderer_rutabaga *rutabaga, uint32_t ctx_id);
 
 int renderer_rutabaga_create_fence(struct renderer *renderer, const struct renderer_fence *fence);
 

@@ -28,7 +28,8 @@ static struct gpu_resource *find_ring(struct renderer_rutabaga *rutabaga, uint32
 	return data && data->ring ? resource : NULL;
 }
 
-int renderer_rutabaga_ring_open(struct renderer_rutabaga *rutabaga, struct gpu_resource *resource)
+int renderer_rutabaga_ring_open(
+	struct renderer_rutabaga *rutabaga, uint32_t ctx_id, struct gpu_resource *resource)
 {
 	struct rutabaga_resource *data = resource->renderer_data;
 	const struct rutabaga_create_blob args = {
@@ -56,6 +57,7 @@ int renderer_rutabaga_ring_open(struct renderer_rutabaga *rutabaga, struct gpu_r
 	data->is_known = true;
 	data->ring = iov.iov_base;
 	data->ring_len = iov.iov_len;
+	data->ring_ctx_id = ctx_id;
 	g_mutex_unlock(&rutabaga->lock);
 	return 0;
 }

@@ -86,8 +86,6 @@ static void rutabaga_resource_destroy(struct renderer *renderer, struct gpu_reso
 	struct renderer_rutabaga *rutabaga = renderer_rutabaga_of(renderer);
 	const struct rutabaga_resource *data = resource->renderer_data;
 
-	/* Where a context ended that still had it. */
-	renderer_rutabaga_ring_close(rutabaga, resource);
 	if (data->is_known)
 		rutabaga_resource_unref(rutabaga->rutabaga, resource->id);
 	forget_resource(rutabaga, resource);
@@ -254,6 +252,7 @@ int renderer_rutabaga_create(
 	const struct renderer_options *options, struct renderer **ret_renderer, char **ret_message)
 {
 	struct renderer_rutabaga *rutabaga;
+	struct renderer *wrapped;
 	int ret;
 
 	if (is_in_use) {
@@ -277,6 +276,12 @@ int renderer_rutabaga_create(
 		rutabaga_free(rutabaga);
 		return ret;
 	}
-	*ret_renderer = renderer_plain_wrap(&rutabaga->base);
+	wrapped = renderer_plain_wrap(&rutabaga->base);
+	if (!wrapped) {
+		rutabaga_destroy(&rutabaga->base);
+		*ret_message = g_strdup("out of memory");
+		return -ENOMEM;
+	}
+	*ret_renderer = wrapped;
 	return 0;
 }

@@ -15,20 +15,32 @@
  */
 #define FEATURES "ExternalBlob:enabled,SystemBlob:enabled"
 
-/* Of the start that runs, or NULL. The library is the process's, and so is this. */
+/* Of the start that runs, or NULL. The library is the process's, and so is this; its threads too
+ * report errors, perhaps when the start is over. */
 static struct rutabaga_start *current_start;
+static GMutex current_lock;
+
+static void set_current_start(struct rutabaga_start *start)
+{
+	g_mutex_lock(&current_lock);
+	current_start = start;
+	g_mutex_unlock(&current_lock);
+}
 
 static void handle_debug(uint64_t user_data, const struct rutabaga_debug *debug)
 {
 	g_autofree char *line = g_strdup(debug->message);
 
-	g_strchomp(line);
+	/* Some are C++ exceptions with a list behind them. */
+	g_strdelimit(g_strstrip(line), "\r\n\t", ' ');
 	if (debug->debug_type != RUTABAGA_DEBUG_ERROR) {
 		log_debug("rutabaga: %s", line);
 		return;
 	}
+	g_mutex_lock(&current_lock);
 	if (current_start)
 		g_strlcpy(current_start->reason, line, sizeof(current_start->reason));
+	g_mutex_unlock(&current_lock);
 	log_peer("rutabaga: %s", line);
 }
 
@@ -97,8 +109,8 @@ int renderer_rutabaga_init(
 	};
 	int ret;
 
-	current_start = start;
+	set_current_start(start);
 	ret = rutabaga_init(&builder, ret_rutabaga);
-	current_start = NULL;
+	set_current_start(NULL);
 	return ret == 0 ? 0 : -ENODEV;
 }

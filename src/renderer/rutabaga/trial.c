@@ -2,20 +2,19 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * Tries a start in a child: gfxstream ends the process where a driver lacks something, or waits for
- * a display server for ever, and cannot be started twice. What it said last is in memory that both
- * share.
+ * a display server for ever, and cannot be started twice. What it said last, and that it came to the
+ * end, is in memory that both share: a library that ends the process may say that all is well.
  */
 #include "renderer/rutabaga/renderer_rutabaga.h"
 #include "renderer/vulkan.h"
 #include "util/child.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define TRIAL_LIMIT_MS 9000 /* two that hang, and a probe still hears of it */
 
 static G_GNUC_NORETURN void run_child(struct rutabaga_start *start)
 {
@@ -26,16 +25,19 @@ static G_GNUC_NORETURN void run_child(struct rutabaga_start *start)
 		dup2(null_fd, STDOUT_FILENO);
 		dup2(null_fd, STDERR_FILENO);
 	}
-	_exit(renderer_rutabaga_init(start, NULL, &rutabaga) < 0);
+	start->has_started = renderer_rutabaga_init(start, NULL, &rutabaga) == 0;
+	_exit(EXIT_SUCCESS);
 }
 
-static const char *describe_end(int ret, int status)
+static char *describe_end(int ret, int status, int limit_ms)
 {
+	if (ret == -ETIMEDOUT)
+		return g_strdup_printf("it does not start within %g s", limit_ms / 1000.0);
 	if (ret < 0)
-		return ret == -ETIMEDOUT ? "it does not start within 9 seconds" : g_strerror(-ret);
+		return g_strdup(g_strerror(-ret));
 	if (WIFSIGNALED(status))
-		return g_strsignal(WTERMSIG(status));
-	return "it does not start";
+		return g_strdup(g_strsignal(WTERMSIG(status)));
+	return g_strdup("it does not start");
 }
 
 /* Software drivers have less than gfxstream believes, unless our module tells it the truth. */
@@ -53,21 +55,25 @@ static const char *give_hint(uint64_t capset_mask)
 
 static int try_in_child(struct rutabaga_start *shared, char **ret_reason)
 {
+	const int limit_ms =
+		shared->limit_ms > 0 ? shared->limit_ms : RENDERER_RUTABAGA_TRIAL_LIMIT_MS;
+	g_autofree char *end = NULL;
 	struct child child = {0};
 	int status = 0, ret = child_fork(&child);
 
 	if (ret == 0)
 		run_child(shared);
 	if (ret > 0)
-		ret = child_wait(&child, TRIAL_LIMIT_MS, &status);
-	if (ret == 0 && status == 0)
+		ret = child_wait(&child, limit_ms, &status);
+	if (ret == 0 && status == 0 && shared->has_started)
 		return 0;
 	if (ret < 0)
 		child_end(&child);
 	/* The child may have written anything, but not behind the end. */
 	shared->reason[sizeof(shared->reason) - 1] = '\0';
-	*ret_reason = g_strdup_printf("%s%s%s%s", describe_end(ret, status),
-		shared->reason[0] ? ": " : "", shared->reason, give_hint(shared->capset_mask));
+	end = describe_end(ret, status, limit_ms);
+	*ret_reason = g_strdup_printf("%s%s%s%s", end, shared->reason[0] ? ": " : "",
+		shared->reason, give_hint(shared->capset_mask));
 	return -ENODEV;
 }
 
