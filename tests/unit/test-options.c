@@ -260,6 +260,67 @@ static void test_capsets(void)
 	}
 }
 
+static void test_gfxstream_capsets(void)
+{
+	const struct renderer_type *gfxstream = renderer_type_find("gfxstream");
+	struct options options;
+
+	check_bad("x -s a -c gfxstream-magma", "unknown name 'gfxstream-magma'");
+	check_bad("x -s a -g 2d -c cross-domain", "belongs to --gpu-mode gfxstream, not to 2d");
+	if (!gfxstream->create) {
+		check_bad("x -s a -c cross-domain", "-Drutabaga=enabled");
+		return;
+	}
+	check_bad("x -s a -g gfxstream -c cross_domain",
+		"known: gfxstream-vulkan, gfxstream-gles, gfxstream-composer, cross-domain");
+	check_bad("x -s a -g gfxstream -c virgl2", "belongs to --gpu-mode virglrenderer");
+	check_bad("x -s a -c cross-domain,venus", "'venus' belongs to --gpu-mode virglrenderer");
+	options = parse_good("x -s a -c gfxstream-vulkan,cross-domain");
+	g_assert_true(options.type == gfxstream);
+	g_assert_cmphex(options.renderer.capset_mask, ==,
+		1 << VIRTIO_GPU_CAPSET_GFXSTREAM_VULKAN | 1 << VIRTIO_GPU_CAPSET_CROSS_DOMAIN);
+	options_finish(&options);
+}
+
+/* Return: the value of the @index'th --channel, or NULL. */
+static const char *get_channel(const struct options *options, unsigned int index)
+{
+	const struct renderer_setting *setting = options->renderer.settings;
+
+	for (; setting->option; setting++) {
+		if (setting->option == &renderer_option_channel && index-- == 0)
+			return setting->value;
+	}
+	return NULL;
+}
+
+/* What is in a value is the mode's own affair. */
+static void test_channels(void)
+{
+	const struct renderer_type *gfxstream = renderer_type_find("gfxstream");
+	g_autoptr(GString) many = g_string_new("x -s a");
+	struct options options;
+
+	check_bad("x -s a --channel", "--channel needs a value: --channel TYPE=PATH");
+	check_bad("x -s a -g null --channel wayland=/w",
+		"--channel belongs to --gpu-mode gfxstream, not to null");
+	check_bad("x -s a --virgl --channel wayland=/w", gfxstream->create ? "belongs to" : "");
+	if (!gfxstream->create) {
+		check_bad("x -s a --channel wayland=/w", "-Drutabaga=enabled");
+		return;
+	}
+	options = parse_good("x -s a --channel=wayland=/w --use-egl=false --channel x11=/x=y");
+	g_assert_true(options.type == gfxstream);
+	g_assert_cmpstr(get_channel(&options, 0), ==, "wayland=/w");
+	g_assert_cmpstr(get_channel(&options, 1), ==, "x11=/x=y");
+	g_assert_null(get_channel(&options, 2));
+	g_assert_false(renderer_option_is_on(&options.renderer, &renderer_option_use_egl));
+	options_finish(&options);
+	for (int i = 0; i <= RENDERER_MAX_SETTINGS; i++)
+		g_string_append(many, " --channel wayland=/w");
+	check_bad(many->str, "--channel is given too many times");
+}
+
 static void test_table(void)
 {
 	const struct option_rows *rows = option_rows_get();
@@ -292,6 +353,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/options/sizes", test_sizes);
 	g_test_add_func("/options/modes", test_modes);
 	g_test_add_func("/options/capsets", test_capsets);
+	g_test_add_func("/options/gfxstream-capsets", test_gfxstream_capsets);
+	g_test_add_func("/options/channels", test_channels);
 	g_test_add_func("/options/table", test_table);
 	return g_test_run();
 }
