@@ -81,6 +81,55 @@ def test_refusals(run, tmp_path, case):
     assert os.listdir(tmp_path) == [], "nothing is left behind"
 
 
+# What is said to the mode gfxstream, on a library that has cross-domain only.
+GFXSTREAM_REFUSALS = {
+    "unknown capset": (("-c", "magma"), ("magma", "cross-domain")),
+    "capset of another mode": (("-c", "venus"), ("venus", "virglrenderer")),
+    "capset that the library lacks": (("-c", "gfxstream-gles"), ("no renderer starts: gfxstream",)),
+    "one of two": (("-c", "cross-domain,gfxstream-gles"), ("no renderer starts: gfxstream",)),
+    "gles without gles": (("-c", "gfxstream-gles", "--use-gles=false"), ("--use-gles",)),
+    "channel without a type": (("--channel", "/run/w"), ("TYPE=PATH", "/run/w")),
+    "channel of no type": (("--channel", "way=/run/w"), ("TYPE=PATH", "wayland")),
+    "channel without a path": (("--channel", "wayland="), ("no path",)),
+    "channel twice": (("--channel", "wayland=/a", "--channel", "wayland=/b"), ("twice",)),
+    "channel path too long": (("--channel", "wayland=/" + "x" * 107), ("no path",)),
+    "channel without its capset": (("-c", "gfxstream-vulkan", "--channel", "wayland=/a"),
+                                   ("cross-domain",)),
+    "a GPU of choice": (("--gpu-device", "/dev/null"), ("--gpu-device",)),
+}
+
+
+@pytest.fixture
+def has_gfxstream(running):
+    """The mode is built, or the test is skipped."""
+    running.daemon("gfxstream")
+
+
+@pytest.mark.parametrize("case", GFXSTREAM_REFUSALS)
+def test_gfxstream_refusals(has_gfxstream, run, case):
+    args, words = GFXSTREAM_REFUSALS[case]
+    assert_refused(run("-s", "s", "-g", "gfxstream", *args), *words)
+
+
+def test_gfxstream_vulkan_is_not_there(has_gfxstream, run):
+    """Asked for by name, it has to be there. What is missing first may be the host's Vulkan."""
+    assert_refused(run("-s", "s", "-c", "gfxstream-vulkan"), "no renderer starts: gfxstream")
+
+
+def test_gfxstream_falls_back(running):
+    """Not asked for by name, it is cross-domain that starts, and the log says what did not."""
+    daemon = running.daemon("gfxstream")
+    assert running.connect(daemon).get_features()
+    lines = [line for line in daemon.log().splitlines() if "mode gfxstream" in line]
+    assert len(lines) == 1 and "not all of gfxstream starts: " in lines[0]
+
+
+def test_channel_decides_the_mode(has_gfxstream, running, tmp_path):
+    daemon = running.daemon(None, "--channel", f"wayland={tmp_path / 'w'}")
+    assert running.connect(daemon).get_features()
+    assert "mode gfxstream" in daemon.log()
+
+
 def test_socket_in_use(running, run):
     """A live socket is not taken away."""
     daemon = running.daemon("null")

@@ -28,7 +28,7 @@ def test_features(running, mode):
     offered = user.get_features()
     assert offered & REQUIRED == REQUIRED
     three_d = Feature.VIRGL | Feature.CONTEXT_INIT
-    if mode == "virglrenderer":
+    if mode in ("virglrenderer", "gfxstream"):
         assert offered & three_d == three_d
     if mode == "2d":
         assert not offered & three_d

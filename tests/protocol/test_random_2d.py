@@ -173,10 +173,10 @@ class Model:
             assert not different, f"scanout {scanout}: {different}"
 
 
-@pytest.mark.parametrize("mode", ["2d", "virglrenderer"])
 @pytest.mark.parametrize("seed", range(6))
-def test_random_commands(start_vm, mode, seed):
-    vm = start_vm(mode, packed=seed % 2 == 1, indirect=seed % 3 == 1, event_idx=seed % 4 > 1)
+def test_random_commands(start_vm, drawing_mode, seed):
+    vm = start_vm(drawing_mode, packed=seed % 2 == 1, indirect=seed % 3 == 1,
+                  event_idx=seed % 4 > 1)
     model = Model(vm, seed)
     for step in range(STEPS):
         model.step()

@@ -173,7 +173,7 @@ class SharedRegion:
     def _map(self, event, fds):
         """Returns what is wrong with the request, or None when it is done."""
         end = event.offset + event.length
-        if event.shmid != HOST_VISIBLE or event.flags != WRITABLE or len(fds) != 1:
+        if event.shmid != HOST_VISIBLE or event.flags & ~WRITABLE or len(fds) != 1:
             return f"wrong region, flags, or {len(fds)} descriptors"
         if (event.offset | event.length | event.fd_offset) % PAGE or not event.length:
             return "not whole pages"
@@ -186,7 +186,8 @@ class SharedRegion:
             return f"the file has {file_length} bytes only"
         # Python's mmap() insists on a file that is long enough to the byte.
         visible = min(event.length, file_length - event.fd_offset)
-        memory = mmap.mmap(fds[0], visible, offset=event.fd_offset)
+        access = mmap.ACCESS_WRITE if event.flags & WRITABLE else mmap.ACCESS_READ
+        memory = mmap.mmap(fds[0], visible, access=access, offset=event.fd_offset)
         self.mappings[event.offset] = event.length, memory
         return None
 
