@@ -82,9 +82,9 @@ static int create(uint64_t mask, struct renderer **ret_renderer, char **ret_mess
 	const struct renderer_options options = {
 		.settings =
 			{
-				{&renderer_option_use_egl, mask != VENUS_MASK},
-				{&renderer_option_use_gles, mask != VENUS_MASK},
-				{&renderer_option_use_surfaceless, mask != VENUS_MASK},
+				{&renderer_option_use_egl, mask != VENUS_MASK, NULL},
+				{&renderer_option_use_gles, mask != VENUS_MASK, NULL},
+				{&renderer_option_use_surfaceless, mask != VENUS_MASK, NULL},
 			},
 		.capset_mask = mask,
 	};
