@@ -14,6 +14,8 @@ from .patience import PATIENCE
 SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 LEAKS = re.compile(r"ERROR: LeakSanitizer.*?^SUMMARY: [^\n]*$", re.DOTALL | re.MULTILINE)
 OWN_FRAME = re.compile(r" in \w+ (?:\S*/)?src/(?!libsanitizer)\S+\.c:")
+NOT_STARTED = re.compile("has no mode|no renderer starts|not built|built without|does not start"
+                         "|cannot start")
 START_LIMIT = 1.5 * PATIENCE
 
 
@@ -106,7 +108,7 @@ class Daemon:
 
     def _raise_start_error(self):
         text = self.log()
-        if re.search(r"not built|built without|does not start|cannot start", text):
+        if NOT_STARTED.search(text):
             raise NotBuilt(text.strip())
         raise StartError(f"status {self.process.returncode}: {text}")
 
