@@ -3,8 +3,10 @@
 """Cross-domain with guests that lie: errors are answers, and this session and others live on."""
 
 import os
+import random
 import socket
 import struct
+import threading
 
 import pytest
 
@@ -359,6 +361,43 @@ def test_many_queries(context):
     assert len(ids) == 300
     stream = cross_domain.query(64, 64) * 2000
     require(context.submit(stream))
+
+
+def swallow(host):
+    """Read whatever comes, until the end."""
+    try:
+        while True:
+            data, fds, _, _ = socket.recv_fds(host, 65536, MAX_IDENTIFIERS)
+            for fd in fds:
+                os.close(fd)
+            if not data:
+                return
+    except OSError:
+        pass
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_streams(vm, context, host, seed):
+    """Commands that are nearly right, one behind the other."""
+    dice = random.Random(seed)
+    image = context.query(64, 64)
+    blob = HostBlob(vm.gpu, image.size, blob_id=image.blob_id)
+    require(vm.gpu.ctx_attach(1, blob.id))
+    reader = threading.Thread(target=swallow, args=(host,), daemon=True)
+    reader.start()
+    samples = (lambda: cross_domain.send(dice.randbytes(dice.randrange(64)), [(blob.id, BLOB)]),
+               lambda: cross_domain.send(b"", [(FIRST_READ_PIPE, READ_PIPE)]),
+               lambda: cross_domain.query(dice.randrange(1 << 16), dice.randrange(1 << 16)),
+               lambda: cross_domain.write(dice.randrange(8), dice.randbytes(dice.randrange(64))),
+               lambda: cross_domain.init(context.query_ring.id, context.channel_ring.id),
+               cross_domain.poll)
+    for _ in range(500):
+        stream = bytearray(b"".join(dice.choice(samples)() for _ in range(dice.randint(1, 4))))
+        for _ in range(dice.randrange(6)):
+            stream[dice.randrange(len(stream))] = dice.choice((0, 1, 2, 8, 0x7f, 0xff))
+        assert context.submit(bytes(stream)).type in Resp
+    require(vm.gpu.ctx_destroy(1))
+    reader.join()
 
 
 def test_fences_of_odd_rings(context, host):

@@ -7,6 +7,10 @@
  *
  * What is sent goes to the channel's socket at once, on the main loop's thread: a program of the
  * host that does not read stops this guest's GPU, and no other's.
+ *
+ * A poll is a fence on the channel's timeline. 0.1.3 drops the poll that would have to tell of the
+ * host's hang-up, and gives a channel up for a descriptor that it does not know; the guest then waits
+ * until its context ends.
  */
 #include "renderer/rutabaga/cross_domain.h"
 
