@@ -40,11 +40,17 @@ static char *describe_end(int ret, int status, int limit_ms)
 	return g_strdup("it does not start");
 }
 
-/* Software drivers have less than gfxstream believes, unless our module tells it the truth. */
-static const char *give_hint(uint64_t capset_mask)
+/*
+ * Software drivers have less than gfxstream believes, unless our module tells it the truth. EGL looks
+ * for a display server unless it is told not to, and gfxstream waits for what does not start.
+ */
+static const char *give_hint(uint64_t capset_mask, bool has_hung)
 {
 	const uint64_t vulkan = RENDERER_RUTABAGA_CAPSET(VIRTIO_GPU_CAPSET_GFXSTREAM_VULKAN);
 
+	if (has_hung && !g_getenv("EGL_PLATFORM"))
+		return "; on a host without a screen it needs --use-surfaceless=true, or "
+		       "EGL_PLATFORM=surfaceless";
 	if ((capset_mask & vulkan) && !g_getenv(RENDERER_RUTABAGA_VULKAN_LOADER) &&
 		access("/dev/udmabuf", R_OK | W_OK) != 0)
 		return "; on a software Vulkan driver it needs /dev/udmabuf, which this user "
@@ -73,7 +79,7 @@ static int try_in_child(struct rutabaga_start *shared, char **ret_reason)
 	shared->reason[sizeof(shared->reason) - 1] = '\0';
 	end = describe_end(ret, status, limit_ms);
 	*ret_reason = g_strdup_printf("%s%s%s%s", end, shared->reason[0] ? ": " : "",
-		shared->reason, give_hint(shared->capset_mask));
+		shared->reason, give_hint(shared->capset_mask, ret == -ETIMEDOUT));
 	return -ENODEV;
 }
 
