@@ -8,7 +8,7 @@
 Connects through the kernel's virtio_gpu driver, shows a full-screen picture of four colours out of a
 blob that both sides share, says "shown" when the compositor has released its first frame callback,
 and stays for SECONDS. What proxies such as sommelier do, without the proxy: none is a package.
-linux/virtgpu_drm.h; the cross-domain protocol as in tests/protocol/frontend/cross_domain.py.
+linux/virtgpu_drm.h.
 """
 
 import ctypes
@@ -19,17 +19,14 @@ import select
 import struct
 import sys
 import time
+from pathlib import Path
 
-CAPSET_CROSS_DOMAIN = 5
-CHANNEL_WAYLAND = 1
-CHANNEL_RING = 1
-QUERY_RING = 0
-INIT, IMAGE_REQUIREMENTS, POLL, SEND, RECEIVE = 1, 2, 3, 4, 5
-ID_BLOB = 1
-MAX_IDENTIFIERS = 28
-RECEIVE_HEAD = struct.Struct(f"<BBHIII{3 * MAX_IDENTIFIERS}I")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "protocol"))
+
+from frontend import cross_domain  # noqa: E402
+from frontend.cross_domain import CHANNEL_RING, QUERY_RING  # noqa: E402
+
 USE_LINEAR, USE_SW_WRITE = 1 << 4, 1 << 11
-XRGB8888 = 0x34325258
 BLOB_GUEST, BLOB_HOST3D = 1, 2
 USE_MAPPABLE, USE_SHAREABLE = 1, 2
 EVENT_FENCE_SIGNALED = 0x90000000
@@ -47,7 +44,7 @@ class Gpu:
 
     def __init__(self):
         self.fd = os.open("/dev/dri/renderD128", os.O_RDWR | os.O_CLOEXEC)
-        params = (ctypes.c_uint64 * 6)(1, CAPSET_CROSS_DOMAIN, 2, 2, 3, 1 << CHANNEL_RING)
+        params = (ctypes.c_uint64 * 6)(1, cross_domain.CAPSET, 2, 2, 3, 1 << CHANNEL_RING)
         self.ioctl(0x0b, "<IIQ", 3, 0, ctypes.addressof(params))
 
     def ioctl(self, number, form, *values):
@@ -85,47 +82,38 @@ class Channel:
         self.gpu = gpu
         self.query_handle, query, self.query = gpu.blob(BLOB_GUEST, USE_MAPPABLE, 4096)
         self.ring_handle, ring, self.ring = gpu.blob(BLOB_GUEST, USE_MAPPABLE, 4096)
-        gpu.submit(struct.pack("<BBHIIII", INIT, 0, 20, 0, query, ring, CHANNEL_WAYLAND),
-                   QUERY_RING, [self.query_handle, self.ring_handle])
+        gpu.submit(cross_domain.init(query, ring), QUERY_RING,
+                   [self.query_handle, self.ring_handle])
         self.poll()
 
     def poll(self):
         """Ask for one message: the fence of this ring is its arrival."""
-        self.gpu.submit(struct.pack("<BBHI", POLL, CHANNEL_RING, 8, 0), CHANNEL_RING,
-                        [self.ring_handle])
+        self.gpu.submit(cross_domain.poll(), CHANNEL_RING, [self.ring_handle])
 
     def send(self, data, blobs=()):
-        ids = [0] * 3 * MAX_IDENTIFIERS
-        for i, resource in enumerate(blobs):
-            ids[i], ids[MAX_IDENTIFIERS + i] = resource, ID_BLOB
-        data += bytes(-len(data) % 4)
-        head = RECEIVE_HEAD.pack(SEND, 0, RECEIVE_HEAD.size + len(data), 0, len(blobs), len(data),
-                                 *ids)
-        self.gpu.submit(head + data, QUERY_RING)
+        identifiers = [(resource, cross_domain.BLOB) for resource in blobs]
+        self.gpu.submit(cross_domain.send(data, identifiers), QUERY_RING)
 
     def receive(self):
         wait_readable(self.gpu.fd, "the compositor")
         kind = struct.unpack_from("<I", os.read(self.gpu.fd, 4096))[0]
         assert kind == EVENT_FENCE_SIGNALED, hex(kind)
-        head = RECEIVE_HEAD.unpack_from(self.ring)
-        assert head[0] == RECEIVE, head[0]
-        data = self.ring[RECEIVE_HEAD.size:RECEIVE_HEAD.size + head[5]]
+        message = cross_domain.Message.parse(self.ring)
+        assert message.command == cross_domain.RECEIVE, message
         self.poll()
-        return data
+        return message.data
 
     def image(self, width, height):
         """(resource id, stride, mapping) of an image that the host allocates."""
         fence = self.gpu.submit(
-            struct.pack("<BBHIIIII", IMAGE_REQUIREMENTS, QUERY_RING, 24, 0, width, height,
-                        XRGB8888, USE_LINEAR | USE_SW_WRITE), QUERY_RING, [self.query_handle],
-            wants_fence=True)
+            cross_domain.query(width, height, flags=USE_LINEAR | USE_SW_WRITE), QUERY_RING,
+            [self.query_handle], wants_fence=True)
         wait_readable(fence, "the image's layout")
         os.close(fence)
-        values = struct.unpack_from("<8IQQII", self.query)
-        stride, size, blob_id = values[0], values[9], values[10]
+        layout = cross_domain.Requirements.parse(self.query)
         _, resource, pixels = self.gpu.blob(BLOB_HOST3D, USE_MAPPABLE | USE_SHAREABLE,
-                                            -(-size // 4096) * 4096, blob_id)
-        return resource, stride, pixels
+                                            -(-layout.size // 4096) * 4096, layout.blob_id)
+        return resource, layout.strides[0], pixels
 
 
 def words(*values):

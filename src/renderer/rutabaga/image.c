@@ -232,34 +232,35 @@ static int transfer_part(struct renderer_rutabaga *rutabaga, struct gpu_resource
 	return is_to_host ? write_image(rutabaga, resource, len) : 0;
 }
 
-int renderer_rutabaga_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+static int transfer_image(struct renderer_rutabaga *rutabaga, uint32_t ctx_id,
+	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer, bool is_to_host)
 {
-	struct renderer_rutabaga *rutabaga = renderer_rutabaga_of(renderer);
 	const struct rutabaga_transfer args = make_transfer(transfer);
 	int ret = check_transfer(resource, transfer);
 
 	if (ret < 0)
 		return ret;
 	if (!is_pipe(resource) && !is_whole(resource, &transfer->box))
-		return transfer_part(rutabaga, resource, &transfer->box, true);
-	return renderer_rutabaga_errno(
-		rutabaga_resource_transfer_write(rutabaga->rutabaga, ctx_id, resource->id, &args));
+		return transfer_part(rutabaga, resource, &transfer->box, is_to_host);
+	if (is_to_host)
+		ret = rutabaga_resource_transfer_write(
+			rutabaga->rutabaga, ctx_id, resource->id, &args);
+	else
+		ret = rutabaga_resource_transfer_read(
+			rutabaga->rutabaga, ctx_id, resource->id, &args, NULL);
+	return renderer_rutabaga_errno(ret);
+}
+
+int renderer_rutabaga_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
+	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+{
+	return transfer_image(renderer_rutabaga_of(renderer), ctx_id, resource, transfer, true);
 }
 
 int renderer_rutabaga_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
 	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
 {
-	struct renderer_rutabaga *rutabaga = renderer_rutabaga_of(renderer);
-	const struct rutabaga_transfer args = make_transfer(transfer);
-	int ret = check_transfer(resource, transfer);
-
-	if (ret < 0)
-		return ret;
-	if (!is_pipe(resource) && !is_whole(resource, &transfer->box))
-		return transfer_part(rutabaga, resource, &transfer->box, false);
-	return renderer_rutabaga_errno(rutabaga_resource_transfer_read(
-		rutabaga->rutabaga, ctx_id, resource->id, &args, NULL));
+	return transfer_image(renderer_rutabaga_of(renderer), ctx_id, resource, transfer, false);
 }
 
 static int read_rect(struct renderer_rutabaga *rutabaga, struct gpu_resource *resource,
