@@ -13,10 +13,9 @@ import pytest
 
 from frontend.blob import HOST3D, MAPPABLE, HostBlob, Layout
 from frontend.checks import HUGE, NO_RESOURCE, OK, PARAMETER, UNSPEC
-from frontend.daemon import NotBuilt, StartError, fd_count
+from frontend.daemon import build_environment, fd_count, why_not
 from frontend.pixels import differences, random_bytes, rgb_only, to_bgra
 from frontend.shmem import SharedRegion
-from frontend.vhost_user import HangUp
 from frontend.virtio_gpu import (BIND_RENDER_TARGET, BIND_SAMPLER_VIEW, BIND_SCANOUT, FLAG_FENCE,
                                  PAGE, Resp, require)
 
@@ -34,21 +33,23 @@ def must_have(name):
     return name in os.environ.get("VHOST_DEVICE_GPU_REQUIRE", "").split(",")
 
 
-@pytest.fixture(params=IDS, name="vm")
-def fixture_vm(running, request):
+@pytest.fixture(params=IDS, scope="module", name="capset")
+def fixture_capset(request, program, tmp_path_factory):
+    """A capset of gfxstream's that starts here."""
+    socket = tmp_path_factory.mktemp("try") / "gpu.sock"
+    problem = why_not([program, "-s", socket, "-g", "gfxstream", "-c", request.param],
+                      build_environment(program))
+    if problem:
+        assert not must_have(request.param), problem
+        pytest.skip(f"{request.param}: {problem}")
+    return request.param
+
+
+@pytest.fixture(name="vm")
+def fixture_vm(start_vm, capset):
     """A guest with one of gfxstream's capsets and a context of it."""
-    name, daemon = request.param, None
-    try:
-        daemon = running.daemon("gfxstream", "--capset", name)
-        vm = running.vm(daemon, region=SharedRegion())
-    except (NotBuilt, StartError, HangUp, OSError) as problem:
-        # The socket is there before the renderer is tried.
-        error = daemon.log() if daemon else problem
-        assert not must_have(name), error
-        running.daemons.clear()
-        pytest.skip(f"{name} does not start here: {str(error).splitlines()[-1]}")
-    vm.daemon = daemon
-    vm.capset = IDS[name]
+    vm = start_vm("gfxstream", "--capset", capset, region=SharedRegion())
+    vm.capset = IDS[capset]
     require(vm.gpu.ctx_create(CTX, vm.capset))
     return vm
 

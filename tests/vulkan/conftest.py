@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "vm"))
+for name in ("vm", "protocol"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / name))
 
 from harness import guest as guest_module  # noqa: E402
 from harness.device import Daemon  # noqa: E402

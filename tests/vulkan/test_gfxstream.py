@@ -6,31 +6,20 @@ Skipped where the daemon was built without gfxstream, which no distribution pack
 """
 
 import re
-import subprocess
 
 import pytest
 from conftest import Cost, Headless, headless_guest
+from frontend.daemon import why_not
 
 CAPSETS = ["--capset", "gfxstream-vulkan,cross-domain"]
 # gfxstream only: neither Venus nor the guest's own lavapipe must stand in for it.
 GFXSTREAM = "export VK_DRIVER_FILES=$(ls /usr/share/vulkan/icd.d/gfxstream_vk_icd*.json);"
 
 
-def why_not(device):
-    """Why gfxstream does not start here, or nothing."""
-    with subprocess.Popen(device.command(), stderr=subprocess.PIPE, text=True,
-                          env=device.environment()) as probe:
-        line = ""
-        for line in probe.stderr:
-            if "listening on" in line:
-                probe.terminate()
-                return None
-        return line
-
-
 @pytest.fixture(scope="module", name="guest")
 def fixture_guest(folder, kernel):
-    reason = why_not(Headless(folder, "gfxstream", CAPSETS))
+    device = Headless(folder, "gfxstream", CAPSETS)
+    reason = why_not(device.command(), device.environment())
     if reason:
         pytest.skip(reason)
     yield from headless_guest(folder / "gfxstream", kernel, "gfxstream", *CAPSETS)

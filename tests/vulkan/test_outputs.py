@@ -2,16 +2,10 @@
 # Copyright The vhost-device-gpu authors
 """Outputs of a headless device that come, change and go while a real guest runs."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "protocol"))
-
-from conftest import Headless  # noqa: E402
-from frontend.control import Control  # noqa: E402
-from harness.guest import Guest  # noqa: E402
+from conftest import Headless
+from frontend.control import Control
+from harness.guest import Guest
 
 EVENTS = "/tmp/drm-events"
 

@@ -62,6 +62,18 @@ def build_environment(program):
     return {"VHOST_DEVICE_GPU_LIBDIR": modules, **os.environ}
 
 
+def why_not(command, environment=None):
+    """Why a daemon does not start, as its last line says it; nothing where it listens."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True, env=environment) as process:
+        line = "it said nothing"
+        for line in process.stderr:
+            if "listening on" in line:
+                process.terminate()
+                return None
+        return line.strip()
+
+
 class Daemon:
     """One running program. `peer` means QEMU's own back-end: one front-end and no modes."""
 
