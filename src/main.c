@@ -128,7 +128,7 @@ static int main_serve(const struct options *options)
 			{
 				.type = options->type,
 				.renderer = options->renderer,
-				.limits = GPU_LIMITS_DEFAULT,
+				.limits = options->limits,
 				.handshake_timeout_s = options->handshake_timeout_s,
 				.headless = options->headless,
 				.outputs = options->outputs,
@@ -142,7 +142,6 @@ static int main_serve(const struct options *options)
 		.once = options->once,
 	};
 
-	config.session.limits.max_hostmem = options->max_hostmem;
 	if (options->render_node && check_render_node(options->render_node) < 0)
 		return EXIT_FAILURE;
 	if (options->shader_cache && shader_cache_prepare(options->shader_cache, &message) < 0) {

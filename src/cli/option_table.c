@@ -6,6 +6,7 @@
  */
 #include "cli/option_table.h"
 
+#include "cli/values.h"
 #include "renderer/renderers.h"
 
 const char *const option_levels[] = {"error", "warning", "info", "debug", NULL};
@@ -187,17 +188,6 @@ static const struct option_row table[OPTION_COUNT] = {
 			       "power of two, at least 1M, or 0 for none. It is address space "
 			       "of the guest and costs no memory.",
 		},
-	[OPTION_MAX_HOSTMEM] =
-		{
-			.name = "max-hostmem",
-			.value = OPTION_VALUE_NUMBER,
-			.metavar = "SIZE",
-			.initial = "4G",
-			.help = "host memory for one guest's resources",
-			.man = "How much host memory the resources of one guest may take, in "
-			       "bytes or with a suffix K, M, G or T (powers of 1024); at least "
-			       "1M. What goes beyond it fails in the guest as out of memory.",
-		},
 	[OPTION_LOG_LEVEL] =
 		{
 			.name = "log-level",
@@ -250,6 +240,23 @@ static struct option_row row_of(const struct renderer_option *option)
 	};
 }
 
+static struct option_row row_of_limit(enum gpu_limit id)
+{
+	const struct gpu_limit_row *limit = &gpu_limit_rows[id];
+
+	return (struct option_row){
+		.name = limit->option,
+		.value = OPTION_VALUE_NUMBER,
+		.metavar = limit->is_size ? "SIZE" : "N",
+		.initial = limit->is_size ? value_format_size(limit->initial)
+					  : g_strdup_printf("%" G_GUINT64_FORMAT, limit->initial),
+		.group = id == 0 ? "Limits of one guest" : NULL,
+		.help = limit->help,
+		.man = limit->man,
+		.limit = limit,
+	};
+}
+
 static bool is_listed(
 	const struct option_row *rows, int count, const struct renderer_option *option)
 {
@@ -282,6 +289,8 @@ const struct option_rows *option_rows_get(void)
 		rows.row[rows.count++].id = (enum option_id)id;
 		if (id == OPTION_RENDER_NODE)
 			rows.count = add_renderers(rows.row, rows.count);
+		for (int limit = 0; id == OPTION_HOSTMEM && limit < GPU_LIMIT_COUNT; limit++)
+			rows.row[rows.count++] = row_of_limit((enum gpu_limit)limit);
 	}
 	return &rows;
 }

@@ -2,11 +2,12 @@
 /* Copyright The vhost-device-gpu authors */
 #pragma once
 
+#include "gpu/limits.h"
 #include "gpu/renderer.h"
 
 #include <stddef.h>
 
-/** enum option_id - One for each option that is not a mode's own */
+/** enum option_id - One for each option that is neither a mode's own nor a limit */
 enum option_id {
 	OPTION_SOCKET_PATH,
 	OPTION_FD,
@@ -24,7 +25,6 @@ enum option_id {
 	OPTION_USE_DMABUF,
 	OPTION_SHADER_CACHE,
 	OPTION_HOSTMEM,
-	OPTION_MAX_HOSTMEM,
 	OPTION_LOG_LEVEL,
 	OPTION_PRINT_CAPABILITIES,
 	OPTION_HELP,
@@ -52,8 +52,9 @@ enum option_value {
  * @group: heading, in the first row of a group only
  * @help: a few words, for --help
  * @man: whole sentences in man(7) markup, for the man page
- * @id: which one it is, unless it is a mode's
+ * @id: which one it is, unless it is a mode's or a limit
  * @renderer_option: the mode's, or NULL
+ * @limit: the limit that it sets, or NULL
  */
 struct option_row {
 	const char *name;
@@ -66,12 +67,13 @@ struct option_row {
 	const char *man;
 	enum option_id id;
 	const struct renderer_option *renderer_option;
+	const struct gpu_limit_row *limit;
 };
 
 /** Room for all rows. */
-#define OPTION_MAX_COUNT (OPTION_COUNT + RENDERER_MAX_OPTIONS)
+#define OPTION_MAX_COUNT (OPTION_COUNT + (int)GPU_LIMIT_COUNT + RENDERER_MAX_OPTIONS)
 
-/** struct option_rows - All options, the modes' among them, in the order of --help */
+/** struct option_rows - All options, the modes' and the limits among them, in the order of --help */
 struct option_rows {
 	struct option_row row[OPTION_MAX_COUNT];
 	int count;

@@ -19,7 +19,6 @@
 
 #define MAX_MAX_SESSIONS 4096
 #define MAX_HANDSHAKE_S	 86400
-#define MIN_MAX_HOSTMEM	 (UINT64_C(1) << 20)
 #define MIN_HOSTMEM	 (UINT64_C(1) << 20)
 
 /* getopt_long()'s value of an option: its row, out of the way of characters. */
@@ -154,14 +153,34 @@ static int set_control(struct parser *parser, const char *value)
 	return 0;
 }
 
-static int set_max_hostmem(struct parser *parser, const char *value)
+static int parse_limit(const struct gpu_limit_row *limit, const char *value, uint64_t *ret_value)
 {
-	if (value_parse_size(value, &parser->options.max_hostmem) < 0 ||
-		parser->options.max_hostmem < MIN_MAX_HOSTMEM)
-		return options_fail(parser,
-			"--max-hostmem takes a size of at least 1M, such as 512M or 4G, not '%s'",
-			value);
+	uint64_t number;
+	int ret = limit->is_size ? value_parse_size(value, &number)
+				 : value_parse_number(value, 0, UINT64_MAX, &number);
+
+	if (ret < 0 || (number == 0 && !limit->can_be_off) ||
+		(number != 0 && (number < limit->min || number > limit->max)))
+		return -EINVAL;
+	*ret_value = number;
 	return 0;
+}
+
+static int set_limit(struct parser *parser, const struct option_row *row, const char *value)
+{
+	const struct gpu_limit_row *limit = row->limit;
+	uint64_t *max = &parser->options.limits.max[limit - gpu_limit_rows];
+	g_autofree char *least = NULL, *most = NULL;
+
+	if (parse_limit(limit, value, max) == 0)
+		return 0;
+	least = limit->is_size ? value_format_size(limit->min)
+			       : g_strdup_printf("%" G_GUINT64_FORMAT, limit->min);
+	most = limit->is_size ? value_format_size(limit->max)
+			      : g_strdup_printf("%" G_GUINT64_FORMAT, limit->max);
+	return options_fail(parser, "--%s takes a %s from %s to %s%s, not '%s'", row->name,
+		limit->is_size ? "size" : "number", least, most,
+		limit->can_be_off ? ", or 0 for none" : "", value);
 }
 
 static int set_level(struct parser *parser, const char *value)
@@ -235,6 +254,8 @@ static int set_option(struct parser *parser, const struct option_row *row, const
 
 	if (row->renderer_option)
 		return set_renderer_option(parser, row, value);
+	if (row->limit)
+		return set_limit(parser, row, value);
 	switch (row->id) {
 	case OPTION_SOCKET_PATH:
 		return set_path(parser, row, value, &options->socket_path);
@@ -269,8 +290,6 @@ static int set_option(struct parser *parser, const struct option_row *row, const
 		return set_bool(parser, row, value, &options->use_dmabuf);
 	case OPTION_HOSTMEM:
 		return set_hostmem(parser, value);
-	case OPTION_MAX_HOSTMEM:
-		return set_max_hostmem(parser, value);
 	case OPTION_LOG_LEVEL:
 		return set_level(parser, value);
 	case OPTION_PRINT_CAPABILITIES:
@@ -306,7 +325,7 @@ static bool is_given(const struct parser *parser, enum option_id id)
 	const struct option_rows *rows = option_rows_get();
 
 	for (int i = 0; i < rows->count; i++)
-		if (rows->row[i].id == id && !rows->row[i].renderer_option)
+		if (rows->row[i].id == id && !rows->row[i].renderer_option && !rows->row[i].limit)
 			return parser->given[i];
 	return false;
 }

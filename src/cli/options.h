@@ -7,6 +7,7 @@
 #pragma once
 
 #include "display/modes.h"
+#include "gpu/limits.h"
 #include "gpu/renderer.h"
 
 #include <glib.h>
@@ -34,7 +35,7 @@ enum options_action {
  * @handshake_timeout_s: how long a front-end may say nothing, seconds; 0: for ever
  * @use_dmabuf: display pictures as dma-bufs where possible
  * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
- * @max_hostmem: bytes of host memory for one session's resources
+ * @limits: what one guest may use at most
  */
 struct options {
 	enum options_action action;
@@ -53,7 +54,7 @@ struct options {
 	unsigned int handshake_timeout_s;
 	bool use_dmabuf;
 	uint64_t hostmem;
-	uint64_t max_hostmem;
+	struct gpu_limits limits;
 	GLogLevelFlags log_level;
 };
 

@@ -18,5 +18,8 @@ int value_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *r
 /** value_parse_size() - Bytes, with an optional suffix K, M, G or T (powers of 1024). */
 int value_parse_size(const char *text, uint64_t *ret_bytes);
 
+/** value_format_size() - The same the other way: the largest suffix without a remainder; g_free(). */
+char *value_format_size(uint64_t bytes);
+
 /** value_parse_level() - A name of option_levels. */
 int value_parse_level(const char *text, GLogLevelFlags *ret_level);

@@ -8,6 +8,7 @@
 #include "gpu/backing.h"
 
 #include "gpu/command.h"
+#include "gpu/state.h"
 #include "util/checked.h"
 
 #include <endian.h>
@@ -26,16 +27,15 @@ static int entry_from_guest(struct virtio_gpu_mem_entry *entry, uint64_t *total_
 	return 0;
 }
 
-int gpu_backing_read(struct gpu_command *command, uint32_t count, uint32_t max_count,
-	struct gpu_backing *ret_backing)
+int gpu_backing_read(struct gpu_command *command, uint32_t count, struct gpu_backing *ret_backing)
 {
 	struct gpu_backing backing = {.count = count};
 	int ret;
 
 	if (count > gpu_command_tail_len(command) / sizeof(*backing.entries))
 		return -EINVAL;
-	if (count > max_count)
-		return -ENOMEM;
+	if (count > command->device->limits.max[GPU_LIMIT_BACKING_ENTRIES])
+		return gpu_limit_error(GPU_LIMIT_BACKING_ENTRIES);
 	backing.entries = g_try_new(struct virtio_gpu_mem_entry, MAX(count, 1));
 	if (!backing.entries)
 		return -ENOMEM;

@@ -28,13 +28,12 @@ struct gpu_backing {
 
 /**
  * gpu_backing_read() - Copy a list out of a command's tail
- * @count: nr_entries; checked against @max_count and against what the request really holds
- *	before anything is allocated
+ * @count: nr_entries; checked against its limit and against what the request really holds before
+ *	anything is allocated
  *
- * Return: 0; -EINVAL for a short list or an empty or wrapping entry; -ENOMEM above @max_count.
+ * Return: 0; -EINVAL for a short list or an empty or wrapping entry; -ENOMEM; the limit's error.
  */
-int gpu_backing_read(struct gpu_command *command, uint32_t count, uint32_t max_count,
-	struct gpu_backing *ret_backing);
+int gpu_backing_read(struct gpu_command *command, uint32_t count, struct gpu_backing *ret_backing);
 
 void gpu_backing_finish(struct gpu_backing *backing);
 

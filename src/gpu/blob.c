@@ -71,12 +71,11 @@ static enum gpu_verdict check_arguments(struct gpu_device *device, struct gpu_co
 }
 
 /* Reads the list of the guest's pages, which must hold all of the blob. */
-static int read_backing(struct gpu_device *device, struct gpu_command *command,
-	const struct gpu_resource_blob *blob, uint32_t entry_count, struct gpu_backing *ret_backing)
+static int read_backing(struct gpu_command *command, const struct gpu_resource_blob *blob,
+	uint32_t entry_count, struct gpu_backing *ret_backing)
 {
 	struct gpu_backing backing;
-	int ret = gpu_backing_read(
-		command, entry_count, device->limits.max_backing_entries, &backing);
+	int ret = gpu_backing_read(command, entry_count, &backing);
 
 	if (ret < 0)
 		return ret;
@@ -116,10 +115,12 @@ enum gpu_verdict gpu_handle_resource_create_blob(
 		return verdict;
 	if (!has_guest_memory(&resource.blob))
 		return gpu_resource_add(device, command, &resource, NULL, host_len);
-	ret = read_backing(device, command, &resource.blob, entry_count, &backing);
-	if (ret < 0)
-		return gpu_command_refuse(command, resource.id, gpu_verdict_from_errno(ret),
+	ret = read_backing(command, &resource.blob, entry_count, &backing);
+	if (ret == -EINVAL)
+		return gpu_command_refuse(command, resource.id, GPU_ERR_INVALID_PARAMETER,
 			"its list of pages is short or not possible");
+	if (ret < 0)
+		return gpu_command_fail(command, resource.id, ret);
 	return gpu_resource_add(device, command, &resource, &backing, host_len);
 }
 

@@ -12,9 +12,6 @@
 
 #include <errno.h>
 
-/* Largest capset that is believed to a renderer, bytes; today's are below 4 KiB. */
-#define MAX_CAPSET_LEN (1 << 20)
-
 enum gpu_verdict gpu_handle_get_capset_info(struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t index = le32toh(command->args.get_capset_info.capset_index);
@@ -53,9 +50,11 @@ enum gpu_verdict gpu_handle_get_capset(struct gpu_device *device, struct gpu_com
 	if (!capset || version > capset->max_version)
 		return gpu_command_refuse(
 			command, 0, GPU_ERR_INVALID_PARAMETER, "there is no such capset");
-	if (capset->max_size > MAX_CAPSET_LEN)
-		return GPU_ERR_UNSPEC;
-	data = g_malloc0(capset->max_size);
+	if (capset->max_size > device->limits.max[GPU_LIMIT_CAPSET_LEN])
+		return gpu_command_fail(command, 0, gpu_limit_error(GPU_LIMIT_CAPSET_LEN));
+	data = g_try_malloc0(capset->max_size);
+	if (!data)
+		return gpu_command_fail(command, 0, -ENOMEM);
 	ret = renderer_calls_get_capset(renderer, id, version, data, capset->max_size);
 	if (ret == 0)
 		ret = gpu_command_write(command, data, capset->max_size);

@@ -15,6 +15,8 @@
 
 enum gpu_verdict gpu_verdict_from_errno(int error)
 {
+	if (gpu_limit_of_error(error))
+		return GPU_ERR_OUT_OF_MEMORY;
 	switch (error) {
 	case 0:
 		return GPU_OK;
@@ -50,11 +52,28 @@ enum gpu_verdict gpu_command_refuse(const struct gpu_command *command, uint32_t 
 	return verdict;
 }
 
+/* One line for each limit, which other lines do not crowd out. */
+static void log_limit(
+	const struct gpu_command *command, uint32_t resource_id, const struct gpu_limit_row *limit)
+{
+	static struct log_limit said[GPU_LIMIT_COUNT];
+
+	if (log_limit_pass(&said[limit - gpu_limit_rows]))
+		log_warning("%s: resource %u, context %u: the guest reached its limit (--%s)",
+			command->type->name, resource_id, command->hdr.ctx_id, limit->option);
+}
+
 enum gpu_verdict gpu_command_fail(
 	const struct gpu_command *command, uint32_t resource_id, int error)
 {
+	const struct gpu_limit_row *limit = gpu_limit_of_error(error);
+
 	if (error == 0)
 		return GPU_OK;
+	if (limit) {
+		log_limit(command, resource_id, limit);
+		return gpu_verdict_from_errno(error);
+	}
 	return gpu_command_refuse(
 		command, resource_id, gpu_verdict_from_errno(error), g_strerror(-error));
 }

@@ -104,7 +104,11 @@ int gpu_command_write(struct gpu_command *command, const void *data, size_t len)
 enum gpu_verdict gpu_command_refuse(const struct gpu_command *command, uint32_t resource_id,
 	enum gpu_verdict verdict, const char *why);
 
-/** gpu_command_fail() - The same for an errno. Return: its verdict; GPU_OK, silently, for 0. */
+/**
+ * gpu_command_fail() - The same for an errno, or for a limit (gpu/limits.h), whose option is named
+ *
+ * Return: its verdict; GPU_OK, silently, for 0.
+ */
 enum gpu_verdict gpu_command_fail(
 	const struct gpu_command *command, uint32_t resource_id, int error);
 

@@ -121,8 +121,8 @@ static enum gpu_verdict check_new(
 	if (capset_id != 0 && !gpu_capset_find(device->renderer, capset_id))
 		return gpu_command_refuse(
 			command, 0, GPU_ERR_INVALID_PARAMETER, "the capset is not offered");
-	if (g_hash_table_size(device->contexts->by_id) >= device->limits.max_contexts)
-		return gpu_command_refuse(command, 0, GPU_ERR_OUT_OF_MEMORY, "too many contexts");
+	if (g_hash_table_size(device->contexts->by_id) >= device->limits.max[GPU_LIMIT_CONTEXTS])
+		return gpu_command_fail(command, 0, gpu_limit_error(GPU_LIMIT_CONTEXTS));
 	/* A context has sockets and processes of its own, where it is Vulkan's. */
 	if (fd_is_scarce())
 		return gpu_command_refuse(
@@ -225,11 +225,11 @@ enum gpu_verdict gpu_handle_submit_3d(struct gpu_device *device, struct gpu_comm
 			command, 0, GPU_ERR_INVALID_PARAMETER, "the size is behind the end");
 	if (len == 0)
 		return GPU_OK;
-	if (len > device->limits.max_submit_len)
-		return GPU_ERR_OUT_OF_MEMORY;
+	if (len > device->limits.max[GPU_LIMIT_SUBMIT_LEN])
+		return gpu_command_fail(command, 0, gpu_limit_error(GPU_LIMIT_SUBMIT_LEN));
 	commands = submit_buffer(device, len);
 	if (!commands)
-		return GPU_ERR_OUT_OF_MEMORY;
+		return gpu_command_fail(command, 0, -ENOMEM);
 	ret = gpu_command_read(command, 0, commands, len);
 	if (ret == 0)
 		ret = renderer_calls_submit(device->renderer, context->id, commands, len);

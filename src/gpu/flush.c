@@ -47,7 +47,8 @@ static enum gpu_verdict shown_done(struct gpu_wait *wait)
 {
 	if (wait->error == 0 && wait->command->args.flush.r.height != 0)
 		return flush_show(wait, wait->resource);
-	return gpu_verdict_from_errno(wait->error);
+	return gpu_command_fail(
+		wait->command, le32toh(wait->command->args.flush.resource_id), wait->error);
 }
 
 /* Displays copy what is half sent, so that neither they nor the guest's memory hold anything up. */

@@ -10,8 +10,8 @@
 
 int gpu_hostmem_charge(struct gpu_device *device, uint64_t len)
 {
-	if (!checked_range(device->hostmem_used, len, device->limits.max_hostmem))
-		return -ENOMEM;
+	if (!checked_range(device->hostmem_used, len, device->limits.max[GPU_LIMIT_HOSTMEM]))
+		return gpu_limit_error(GPU_LIMIT_HOSTMEM);
 	device->hostmem_used += len;
 	return 0;
 }
@@ -30,11 +30,14 @@ void gpu_buffer_finish(struct gpu_device *device, struct gpu_buffer *buffer)
 
 int gpu_buffer_reserve(struct gpu_device *device, struct gpu_buffer *buffer, size_t len)
 {
+	int ret;
+
 	if (len <= buffer->len)
 		return 0;
 	gpu_buffer_finish(device, buffer);
-	if (gpu_hostmem_charge(device, len) < 0)
-		return -ENOMEM;
+	ret = gpu_hostmem_charge(device, len);
+	if (ret < 0)
+		return ret;
 	buffer->data = g_try_malloc(len);
 	if (!buffer->data) {
 		gpu_hostmem_release(device, len);

@@ -8,7 +8,7 @@
 
 struct gpu_device;
 
-/** gpu_hostmem_charge() - Count @len bytes. Return: 0 or -ENOMEM beyond the limit. */
+/** gpu_hostmem_charge() - Count @len bytes. Return: 0 or the limit's error. */
 int gpu_hostmem_charge(struct gpu_device *device, uint64_t len);
 void gpu_hostmem_release(struct gpu_device *device, uint64_t len);
 
@@ -21,7 +21,7 @@ struct gpu_buffer {
 /**
  * gpu_buffer_reserve() - Make room; what was in it is lost when it has to grow
  *
- * Return: 0 or -ENOMEM, also beyond the limit.
+ * Return: 0, -ENOMEM or the limit's error.
  */
 int gpu_buffer_reserve(struct gpu_device *device, struct gpu_buffer *buffer, size_t len);
 

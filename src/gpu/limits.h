@@ -1,31 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
+/*
+ * What one guest may use at most: the one list of limits. The command line, its help, the manual
+ * page and the lines of the log that name an option are made from the table here.
+ */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/**
- * struct gpu_limits - What one guest may use at most
- * @max_resources: resources at a time
- * @max_contexts: 3D contexts at a time
- * @max_hostmem: host memory for images, backing lists and blobs, bytes; images of 3D resources
- *	are counted by an estimate
- * @max_backing_entries: entries of one backing list
- * @max_total_backing_entries: of all of them: what SET_MEM_TABLE has to resolve again while the
- *	front-end waits
- * @max_submit_len: one command stream, bytes
- *
- * Every limit of the device is here. What goes beyond one gets
- * VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY.
- */
-struct gpu_limits {
-	uint32_t max_resources;
-	uint32_t max_contexts;
-	uint64_t max_hostmem;
-	uint32_t max_backing_entries;
-	uint32_t max_total_backing_entries;
-	uint32_t max_submit_len;
+/** enum gpu_limit - The limits that an option sets; what each is stands in gpu_limit_rows */
+enum gpu_limit {
+	GPU_LIMIT_RESOURCES,
+	GPU_LIMIT_CONTEXTS,
+	GPU_LIMIT_HOSTMEM,
+	GPU_LIMIT_BACKING_ENTRIES,
+	GPU_LIMIT_TOTAL_BACKING_ENTRIES,
+	GPU_LIMIT_SUBMIT_LEN,
+	GPU_LIMIT_CAPSET_LEN,
+	GPU_LIMIT_COUNT,
 };
+
+/**
+ * struct gpu_limit_row - One limit
+ * @option: the option's name, without dashes
+ * @is_size: in bytes, which may be given with a suffix; otherwise a number
+ * @initial: default; likewise @min and @max, what the option takes; 0 is taken too where
+ *	@can_be_off, and stands for no limit
+ * @help: a few words, for --help
+ * @man: whole sentences in man(7) markup
+ */
+struct gpu_limit_row {
+	const char *option;
+	bool is_size;
+	bool can_be_off;
+	uint64_t initial;
+	uint64_t min;
+	uint64_t max;
+	const char *help;
+	const char *man;
+};
+
+extern const struct gpu_limit_row gpu_limit_rows[GPU_LIMIT_COUNT];
+
+/** struct gpu_limits - The limits of one guest, by enum gpu_limit */
+struct gpu_limits {
+	uint64_t max[GPU_LIMIT_COUNT];
+};
+
+/** gpu_limits_init() - All at their defaults. */
+void gpu_limits_init(struct gpu_limits *limits);
+
+/**
+ * GPU_LIMIT_ERROR_BASE - gpu_limit_error() is this and above; no errno is
+ *
+ * gpu_limit_error() is the error of what goes beyond a limit, in place of a negative errno. The
+ * guest sees VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY; gpu_command_fail() names the option in the log.
+ */
+#define GPU_LIMIT_ERROR_BASE 0x10000
+
+static inline int gpu_limit_error(enum gpu_limit limit)
+{
+	return -(GPU_LIMIT_ERROR_BASE + (int)limit);
+}
+
+/** gpu_limit_of_error() - The row of a limit that an error is about, or NULL for an errno. */
+const struct gpu_limit_row *gpu_limit_of_error(int error);
 
 /**
  * GPU_MAX_COPY_LEN - Bytes that a command copies before everything else gets its turn
@@ -33,13 +73,3 @@ struct gpu_limits {
  * No vhost-user message waits longer than that takes. A 4K frame is 32 MiB, and is copied at once.
  */
 #define GPU_MAX_COPY_LEN (UINT64_C(64) << 20)
-
-#define GPU_LIMITS_DEFAULT                                                                         \
-	((struct gpu_limits){                                                                      \
-		.max_resources = 65536,                                                            \
-		.max_contexts = 1024,                                                              \
-		.max_hostmem = UINT64_C(4) << 30,                                                  \
-		.max_backing_entries = 1 << 20,                                                    \
-		.max_total_backing_entries = 4 << 20,                                              \
-		.max_submit_len = 16 << 20,                                                        \
-	})

@@ -16,7 +16,7 @@
  * @ret_pixels: borrowed: the image itself, or @buffer; until either changes
  *
  * Where the image is in our memory and has the same bits, nothing is copied.
- * Return: 0; -ENOMEM, also beyond max_hostmem; the renderer's error.
+ * Return: 0; -ENOMEM; the error of the limit of host memory; the renderer's error.
  */
 int gpu_pixels_get(struct gpu_device *device, const struct gpu_framebuffer *framebuffer,
 	const struct gpu_rect *rect, pixman_format_code_t format, struct gpu_buffer *buffer,

@@ -82,14 +82,14 @@ void gpu_resource_foreach(struct gpu_device *device,
 
 /* Backing */
 
-/* Counts a list of @count entries. Return: 0 or -ENOMEM beyond a limit. */
+/* Counts a list of @count entries. Return: 0 or a limit's error. */
 static int charge_backing(struct gpu_device *device, uint32_t count)
 {
 	int ret;
 
 	if (!checked_range(device->resources->entry_count, (uint64_t)count,
-		    device->limits.max_total_backing_entries))
-		return -ENOMEM;
+		    device->limits.max[GPU_LIMIT_TOTAL_BACKING_ENTRIES]))
+		return gpu_limit_error(GPU_LIMIT_TOTAL_BACKING_ENTRIES);
 	ret = gpu_hostmem_charge(device, gpu_backing_cost(count));
 	if (ret == 0)
 		device->resources->entry_count += count;
@@ -205,8 +205,8 @@ enum gpu_verdict gpu_resource_check_new(
 	if (id == 0 || gpu_resource_find(device, id))
 		return gpu_command_refuse(
 			command, id, GPU_ERR_INVALID_RESOURCE_ID, "the id is 0 or in use");
-	if (g_hash_table_size(device->resources->by_id) >= device->limits.max_resources)
-		return gpu_command_refuse(command, id, GPU_ERR_OUT_OF_MEMORY, "too many resources");
+	if (g_hash_table_size(device->resources->by_id) >= device->limits.max[GPU_LIMIT_RESOURCES])
+		return gpu_command_fail(command, id, gpu_limit_error(GPU_LIMIT_RESOURCES));
 	return GPU_OK;
 }
 
@@ -399,8 +399,7 @@ enum gpu_verdict gpu_handle_resource_attach_backing(
 			command, id, GPU_ERR_INVALID_PARAMETER, "a blob has its pages for life");
 	if (resource->backing.entries)
 		return gpu_command_refuse(command, id, GPU_ERR_UNSPEC, "it has backing already");
-	ret = gpu_backing_read(
-		command, le32toh(args->nr_entries), device->limits.max_backing_entries, &backing);
+	ret = gpu_backing_read(command, le32toh(args->nr_entries), &backing);
 	if (ret == 0) {
 		ret = attach_backing(device, resource, &backing);
 		if (ret < 0)

@@ -22,7 +22,7 @@ struct gpu_resources;
  * @base: what the renderer sees; first member
  * @refs: the table's, and one of each wait that is about it
  * @backing: guest addresses; base.iov is their resolution
- * @host_len: bytes counted against max_hostmem for the image
+ * @host_len: bytes counted against GPU_LIMIT_HOSTMEM for the image
  * @outputs: where it is shown
  * @has_uuid: RESOURCE_ASSIGN_UUID was done
  * @is_renderers: the renderer has a side of it; false only for a guest blob in a mode without blobs

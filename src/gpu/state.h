@@ -20,7 +20,7 @@ struct gpu_resources;
 
 /**
  * struct gpu_device - See gpu/device.h
- * @hostmem_used: bytes of limits.max_hostmem that are taken (gpu/hostmem.h)
+ * @hostmem_used: bytes of GPU_LIMIT_HOSTMEM that are taken (gpu/hostmem.h)
  * @udmabuf_fd: /dev/udmabuf, or -1; owned
  * @events_read: of the configuration space
  */

@@ -27,5 +27,5 @@ enum gpu_verdict {
 	GPU_ERR_INVALID_PARAMETER = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 };
 
-/** gpu_verdict_from_errno() - The one mapping: 0 is GPU_OK. */
+/** gpu_verdict_from_errno() - The one mapping: 0 is GPU_OK, a limit's error is out of memory. */
 enum gpu_verdict gpu_verdict_from_errno(int error);

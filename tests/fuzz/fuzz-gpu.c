@@ -197,11 +197,15 @@ static void send(const uint8_t *bytes, size_t len, bool is_cursor)
 static void set_up(const char *mode)
 {
 	const struct renderer_options options = {.context = machine->context};
-	const struct gpu_limits limits = {.max_resources = 64,
-		.max_contexts = 16,
-		.max_hostmem = 8 << 20,
-		.max_backing_entries = 64,
-		.max_submit_len = 4096};
+	const struct gpu_limits limits = {.max = {
+						  [GPU_LIMIT_RESOURCES] = 64,
+						  [GPU_LIMIT_CONTEXTS] = 16,
+						  [GPU_LIMIT_HOSTMEM] = 8 << 20,
+						  [GPU_LIMIT_BACKING_ENTRIES] = 64,
+						  [GPU_LIMIT_TOTAL_BACKING_ENTRIES] = 256,
+						  [GPU_LIMIT_SUBMIT_LEN] = 4096,
+						  [GPU_LIMIT_CAPSET_LEN] = 1 << 20,
+					  }};
 	struct renderer *renderer = NULL;
 	g_autofree char *message = NULL;
 

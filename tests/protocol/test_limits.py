@@ -4,13 +4,118 @@
 
 import resource
 
-from frontend.blob import HOST3D, MAPPABLE
+import pytest
+
+from frontend.blob import GUEST, HOST3D, MAPPABLE
 from frontend.checks import NO_MEMORY, OK
 from frontend.display import Display
 from frontend.memory import MIB, Region
 from frontend.virtio_gpu import PAGE, require
 
 CTX = 1
+
+
+def pages(vm, count):
+    """A list of so many pieces of one page."""
+    return [(vm.memory.alloc(64), 1)] * count
+
+
+def make_resources(vm):
+    """Four may be there; a fifth may not, until one has gone."""
+    for number in range(1, 5):
+        yield OK, vm.gpu.create_2d(number, 1, 4, 4)
+    yield NO_MEMORY, vm.gpu.create_2d(5, 1, 4, 4)
+    yield NO_MEMORY, vm.gpu.create_3d(5, 4, 4)
+    yield NO_MEMORY, vm.gpu.create_blob(5, GUEST, 0, 0, 1, pages(vm, 1))
+    yield OK, vm.gpu.unref(2)
+    yield OK, vm.gpu.create_2d(5, 1, 4, 4)
+    yield OK, vm.gpu.unref(5)
+
+
+def make_contexts(vm):
+    for number in range(1, 4):
+        yield OK, vm.gpu.ctx_create(number)
+    yield NO_MEMORY, vm.gpu.ctx_create(4)
+    yield OK, vm.gpu.ctx_destroy(1)
+    yield OK, vm.gpu.ctx_create(4)
+
+
+def make_images(vm):
+    """1 MiB is one image of 512 x 512 pixels of 4 bytes."""
+    yield OK, vm.gpu.create_2d(1, 1, 512, 512)
+    yield NO_MEMORY, vm.gpu.create_2d(2, 1, 1, 1)
+    yield NO_MEMORY, vm.gpu.create_3d(2, 1, 1)
+    yield NO_MEMORY, vm.gpu.create_blob(2, HOST3D, MAPPABLE, 0, PAGE, ctx_id=CTX)
+    yield NO_MEMORY, vm.gpu.attach_backing(1, pages(vm, 1))
+    yield OK, vm.gpu.unref(1)
+    yield OK, vm.gpu.create_2d(1, 1, 512, 512)
+    yield OK, vm.gpu.unref(1)
+
+
+def make_lists(vm):
+    yield OK, vm.gpu.create_2d(1, 1, 4, 4)
+    yield NO_MEMORY, vm.gpu.attach_backing(1, pages(vm, 9))
+    yield NO_MEMORY, vm.gpu.create_blob(2, GUEST, 0, 0, 9, pages(vm, 9))
+    yield OK, vm.gpu.attach_backing(1, pages(vm, 8))
+    yield OK, vm.gpu.create_blob(2, GUEST, 0, 0, 8, pages(vm, 8))
+
+
+def make_many_lists(vm):
+    yield OK, vm.gpu.create_2d(1, 1, 4, 4)
+    yield OK, vm.gpu.attach_backing(1, pages(vm, 5))
+    yield NO_MEMORY, vm.gpu.create_blob(2, GUEST, 0, 0, 4, pages(vm, 4))
+    yield OK, vm.gpu.create_blob(2, GUEST, 0, 0, 3, pages(vm, 3))
+    yield OK, vm.gpu.detach_backing(1)
+    yield OK, vm.gpu.attach_backing(1, pages(vm, 5))
+
+
+def submit_much(vm):
+    """Words of 0, which mean nothing to the null mode."""
+    yield OK, vm.gpu.submit_3d(CTX, [0] * 1024)
+    yield NO_MEMORY, vm.gpu.submit_3d(CTX, [0] * 1025)
+    yield OK, vm.gpu.submit_3d(CTX, [0] * 1024)
+
+
+# Option: its value, and commands with the answers that they have to get.
+LIMITS = {
+    "--max-resources": ("4", make_resources),
+    "--max-contexts": ("3", make_contexts),
+    "--max-hostmem": ("1M", make_images),
+    "--max-backing": ("8", make_lists),
+    "--max-total-backing": ("8", make_many_lists),
+    "--max-submit": ("4K", submit_much),
+}
+
+
+@pytest.mark.parametrize("option", LIMITS)
+def test_limit_of_an_option(running, check, option):
+    """Out of memory for the guest, one line with the option's name in the log, and it goes on."""
+    value, commands = LIMITS[option]
+    daemon = running.daemon("null", option, value)
+    vm = running.vm(daemon)
+    if option != "--max-contexts":
+        require(vm.gpu.ctx_create(CTX))
+    for number, (wanted, answer) in enumerate(commands(vm)):
+        check(f"command {number}", answer, wanted)
+    check.done(vm)
+    assert f"its limit ({option})" in daemon.log()
+    others = [other for other in LIMITS if other != option]
+    assert not any(f"({other})" in daemon.log() for other in others)
+
+
+def test_limit_reached_often(running, check):
+    """A guest cannot fill the log, and what else is in it does not hide the line."""
+    daemon = running.daemon("null", "--max-resources", "1")
+    vm = running.vm(daemon)
+    for _ in range(100):
+        vm.gpu.unref(99)
+    require(vm.gpu.create_2d(1, 1, 4, 4))
+    for _ in range(1000):
+        check("create", vm.gpu.create_2d(2, 1, 4, 4), NO_MEMORY)
+    require(vm.gpu.unref(1))
+    check.done(vm)
+    lines = daemon.log().count("--max-resources")
+    assert 1 <= lines <= 100, "at most 10 lines in 5 s"
 
 
 def limit_fds(soft, hard):

@@ -335,9 +335,10 @@ static const struct gpu_device_events events = {
 
 void gpu_fixture_set_up(struct gpu_fixture *f, const struct gpu_limits *limits)
 {
-	const struct gpu_limits defaults = GPU_LIMITS_DEFAULT;
+	struct gpu_limits defaults;
 	const struct renderer_capset capset = {.id = VIRTIO_GPU_CAPSET_VENUS};
 
+	gpu_limits_init(&defaults);
 	f->context = g_main_context_new();
 	f->memory = guest_memory_create();
 	f->renderer = (struct fake_renderer){

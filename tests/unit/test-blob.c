@@ -115,11 +115,12 @@ static void test_pages_as_a_picture(struct gpu_fixture *f, gconstpointer data)
 /* All lists together have so many entries at most: they are resolved while the front-end waits. */
 static void test_entries_of_all(void)
 {
-	struct gpu_limits limits = GPU_LIMITS_DEFAULT;
+	struct gpu_limits limits;
 	const struct virtio_gpu_mem_entry pages[] = {entry(0, 1), entry(2, 1), entry(4, 1)};
 	struct gpu_fixture f = {0};
 
-	limits.max_total_backing_entries = 5;
+	gpu_limits_init(&limits);
+	limits.max[GPU_LIMIT_TOTAL_BACKING_ENTRIES] = 5;
 	gpu_fixture_set_up(&f, &limits);
 	gpu_fixture_add_memory(&f, GPA, 1 << 20);
 	gpu_fixture_create_2d(&f, 1, 1, 1);

@@ -12,10 +12,11 @@
 
 static void set_up(struct gpu_fixture *f, gconstpointer data)
 {
-	struct gpu_limits limits = GPU_LIMITS_DEFAULT;
+	struct gpu_limits limits;
 
-	limits.max_hostmem = 1 << 20;
-	limits.max_resources = 4;
+	gpu_limits_init(&limits);
+	limits.max[GPU_LIMIT_HOSTMEM] = 1 << 20;
+	limits.max[GPU_LIMIT_RESOURCES] = 4;
 	gpu_fixture_set_up(f, &limits);
 }
 
@@ -215,6 +216,21 @@ static void test_limits(struct gpu_fixture *f, gconstpointer data)
 		gpu_fixture_create_2d(f, 0, 16, 16), ==, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
 }
 
+/* What a renderer says of itself is not believed beyond the limit. */
+static void test_capset_limit(struct gpu_fixture *f, gconstpointer data)
+{
+	const struct virtio_gpu_get_capset command = {
+		.hdr.type = htole32(VIRTIO_GPU_CMD_GET_CAPSET),
+		.capset_id = htole32(VIRTIO_GPU_CAPSET_VENUS),
+	};
+	struct flat_request request;
+
+	f->renderer.base.capsets[0].max_size =
+		(uint32_t)gpu_limit_rows[GPU_LIMIT_CAPSET_LEN].initial + 1;
+	gpu_fixture_send(f, &request, &command, sizeof(command));
+	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+}
+
 static void test_answer_without_room(struct gpu_fixture *f, gconstpointer data)
 {
 	const struct virtio_gpu_ctrl_hdr command = {.type = htole32(0xdead)};
@@ -242,6 +258,7 @@ int main(int argc, char **argv)
 	ADD("/gpu/edid", test_edid);
 	ADD("/gpu/outputs-changed", test_outputs_changed);
 	ADD("/gpu/limits", test_limits);
+	ADD("/gpu/capset-limit", test_capset_limit);
 	ADD("/gpu/answer-without-room", test_answer_without_room);
 	return g_test_run();
 }

@@ -65,7 +65,8 @@ static void test_defaults(void)
 	g_assert_false(options.headless);
 	g_assert_false(options.once);
 	g_assert_cmpuint(options.max_sessions, ==, 64);
-	g_assert_cmpuint(options.max_hostmem, ==, UINT64_C(4) << 30);
+	for (int i = 0; i < GPU_LIMIT_COUNT; i++)
+		g_assert_cmpuint(options.limits.max[i], ==, gpu_limit_rows[i].initial);
 	g_assert_cmpint(options.log_level, ==, G_LOG_LEVEL_INFO);
 	options_finish(&options);
 }
@@ -83,7 +84,7 @@ static void test_all_given(void)
 	g_assert_true(options.headless);
 	g_assert_true(options.once);
 	g_assert_cmpuint(options.max_sessions, ==, 3);
-	g_assert_cmpuint(options.max_hostmem, ==, 512 << 20);
+	g_assert_cmpuint(options.limits.max[GPU_LIMIT_HOSTMEM], ==, 512 << 20);
 	g_assert_cmpint(options.log_level, ==, G_LOG_LEVEL_DEBUG);
 	options_finish(&options);
 
@@ -185,8 +186,37 @@ static void test_numbers(void)
 	check_bad("x -s a --max-sessions 0", "from 1 to");
 	check_bad("x -s a --max-sessions 99999999999999999999", "from 1 to");
 	check_bad("x -s a --max-hostmem 4X", "4X");
-	check_bad("x -s a --max-hostmem 0", "at least 1M");
+	check_bad("x -s a --max-hostmem 0", "from 1M to 16T");
 	check_bad("x -s a --log-level loud", "error, warning, info, debug");
+}
+
+/* Each limit takes what its row says, and nothing beyond. */
+static void test_limits(void)
+{
+	for (int i = 0; i < GPU_LIMIT_COUNT; i++) {
+		const struct gpu_limit_row *limit = &gpu_limit_rows[i];
+		const uint64_t good[] = {
+			limit->min, limit->max, limit->initial, limit->can_be_off ? 0 : limit->min};
+		const uint64_t bad[] = {
+			limit->min - 1, limit->max + 1, limit->can_be_off ? limit->max + 1 : 0};
+
+		for (size_t j = 0; j < G_N_ELEMENTS(good); j++) {
+			g_autofree char *line = g_strdup_printf(
+				"x -s a --%s %" G_GUINT64_FORMAT, limit->option, good[j]);
+			struct options options = parse_good(line);
+
+			g_assert_cmpuint(options.limits.max[i], ==, good[j]);
+			options_finish(&options);
+		}
+		for (size_t j = 0; j < G_N_ELEMENTS(bad); j++) {
+			g_autofree char *line = g_strdup_printf(
+				"x -s a --%s %" G_GUINT64_FORMAT, limit->option, bad[j]);
+
+			if (bad[j] != 0 || !limit->can_be_off)
+				check_bad(line, limit->option);
+		}
+	}
+	check_bad("x -s a --max-contexts 0", "a number from 1 to 65536, not '0'");
 }
 
 static void test_sizes(void)
@@ -350,6 +380,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/options/words", test_words);
 	g_test_add_func("/options/numbers", test_numbers);
 	g_test_add_func("/options/sizes", test_sizes);
+	g_test_add_func("/options/limits", test_limits);
 	g_test_add_func("/options/modes", test_modes);
 	g_test_add_func("/options/capsets", test_capsets);
 	g_test_add_func("/options/gfxstream-capsets", test_gfxstream_capsets);

@@ -214,16 +214,18 @@ static void test_converted(struct gpu_fixture *f, gconstpointer data)
 
 static void test_buffer_is_counted(void)
 {
-	struct gpu_limits limits = GPU_LIMITS_DEFAULT;
+	struct gpu_limits limits;
 	struct gpu_buffer first = {0}, second = {0};
 	struct gpu_fixture f = {0};
 
-	limits.max_hostmem = 1000;
+	gpu_limits_init(&limits);
+	limits.max[GPU_LIMIT_HOSTMEM] = 1000;
 	gpu_fixture_set_up(&f, &limits);
 	g_assert_cmpint(gpu_buffer_reserve(f.device, &first, 600), ==, 0);
 	g_assert_cmpint(gpu_buffer_reserve(f.device, &first, 500), ==, 0);
 	g_assert_cmpuint(first.len, ==, 600);
-	g_assert_cmpint(gpu_buffer_reserve(f.device, &second, 401), ==, -ENOMEM);
+	g_assert_cmpint(
+		gpu_buffer_reserve(f.device, &second, 401), ==, gpu_limit_error(GPU_LIMIT_HOSTMEM));
 	g_assert_cmpint(gpu_buffer_reserve(f.device, &second, 400), ==, 0);
 	gpu_buffer_finish(f.device, &first);
 	gpu_buffer_finish(f.device, &first);
