@@ -21,6 +21,8 @@
 #include "util/checked.h"
 #include "util/fd.h"
 #include "util/iov.h"
+#include "util/pages.h"
+#include "util/shared_map.h"
 #include "util/udmabuf.h"
 
 #include <drm_fourcc.h>
@@ -154,7 +156,8 @@ static const uint8_t *map_host_blob(
 		return resource->blob_hva;
 	if (gpu_blob_export(device, resource, &blob) < 0)
 		return NULL;
-	hva = mmap(NULL, resource->base.blob.size, PROT_READ, MAP_SHARED, blob.fd, blob.fd_offset);
+	hva = shared_map_create(blob.fd, blob.fd_offset, resource->base.blob.size, PROT_READ,
+		page_size(), "a blob's memory");
 	close(blob.fd);
 	if (hva == MAP_FAILED)
 		return NULL;
@@ -260,7 +263,7 @@ int gpu_blob_export_dmabuf(struct gpu_device *device, const struct gpu_framebuff
 void gpu_blob_release(struct gpu_tracked_resource *resource)
 {
 	if (resource->blob_hva)
-		munmap(resource->blob_hva, resource->blob_hva_len);
+		shared_map_destroy(resource->blob_hva, resource->blob_hva_len);
 	resource->blob_hva = NULL;
 	fd_clear(&resource->udmabuf_fd);
 }

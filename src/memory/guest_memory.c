@@ -5,12 +5,14 @@
  *
  * Owns the mappings and the files behind them. The regions stand in one array, sorted by guest
  * address; a lookup tries the region of the last hit and then searches by halves. A region is
- * believed only as far as its file goes, because an access behind the end of a file is a SIGBUS.
+ * believed only as far as its file goes, because an access behind the end of a file is a SIGBUS; a
+ * file that becomes shorter afterwards is dealt with in util/shared_map.h.
  */
 #include "memory/guest_memory.h"
 
 #include "util/checked.h"
 #include "util/fd.h"
+#include "util/shared_map.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -112,8 +114,8 @@ static int map_region(struct mapping *mapping, int fd)
 		return -EINVAL;
 
 	map_len = (lead_len + region->len + page_len - 1) / page_len * page_len;
-	mapping->map = mmap(NULL, map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-		(off_t)(region->fd_offset - lead_len));
+	mapping->map = shared_map_create(fd, region->fd_offset - lead_len, map_len,
+		PROT_READ | PROT_WRITE, page_len, "the guest's memory");
 	if (mapping->map == MAP_FAILED)
 		return -errno;
 	/* A core dump of ours has no business with the guest's data; a failure costs nothing. */
@@ -151,7 +153,7 @@ int guest_memory_add(struct guest_memory *memory, const struct guest_memory_regi
 
 static void guest_memory_unmap(struct mapping *mapping)
 {
-	munmap(mapping->map, mapping->map_len);
+	shared_map_destroy(mapping->map, mapping->map_len);
 	fd_clear(&mapping->fd);
 }
 

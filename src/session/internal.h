@@ -23,6 +23,7 @@ enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_
  * @control: NULL where none was asked for
  * @go_on: an idle source that goes on with the control queue, or NULL
  * @handshake: the time limit to the first message, or NULL
+ * @memory_cut: a file that is mapped became shorter
  * @is_told_of_resets: the front-end sends RESET_DEVICE
  * @exit_status: what session_run() returns
  */
@@ -37,6 +38,7 @@ struct session {
 	struct control *control;
 	GSource *go_on;
 	GSource *handshake;
+	GSource *memory_cut;
 	bool is_told_of_resets;
 	int exit_status;
 };

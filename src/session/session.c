@@ -17,6 +17,7 @@
 #include "session/watchdog.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/shared_map.h"
 #include "util/signals.h"
 #include "util/source.h"
 
@@ -247,6 +248,18 @@ static gboolean session_terminated(gint fd, GIOCondition condition, gpointer use
 	return G_SOURCE_REMOVE;
 }
 
+/* What was read since may be zeroes. The ring may be gone, too, so that nobody can be told. */
+static gboolean memory_was_cut(gint fd, GIOCondition condition, gpointer user_data)
+{
+	struct session *session = user_data;
+
+	log_error("the file of %s became shorter while it was in use: the session ends",
+		shared_map_get_cut());
+	session->exit_status = 1;
+	g_main_loop_quit(session->loop);
+	return G_SOURCE_REMOVE;
+}
+
 /* A front-end that began a message and never ended it would hold a session for ever. */
 static gboolean handshake_is_late(gpointer user_data)
 {
@@ -261,6 +274,18 @@ static gboolean handshake_is_late(gpointer user_data)
 	session->exit_status = 1;
 	g_main_loop_quit(session->loop);
 	return G_SOURCE_REMOVE;
+}
+
+static void watch_memory(struct session *session)
+{
+	int fd = shared_map_guard();
+
+	if (fd < 0)
+		log_warning("memory that becomes shorter while it is in use will be a crash: %s",
+			g_strerror(-fd));
+	else
+		session->memory_cut =
+			source_add_fd(session->context, fd, G_IO_IN, memory_was_cut, session);
 }
 
 /* Wires everything to @fd; nothing is read before the main loop runs. */
@@ -288,6 +313,7 @@ static void connect_parts(struct session *session, struct renderer *renderer, in
 	if (session->config->handshake_timeout_s > 0)
 		session->handshake = source_add_timeout(session->context,
 			session->config->handshake_timeout_s * 1000, handshake_is_late, session);
+	watch_memory(session);
 	gpu_device_set_scanout_count(session->device, session->config->output_count);
 	gpu_device_add_display(session->device, session->headless);
 }
@@ -316,6 +342,7 @@ static void disconnect_parts(struct session *session)
 	session->headless->ops->destroy(session->headless);
 	source_clear(&session->go_on);
 	source_clear(&session->handshake);
+	source_clear(&session->memory_cut);
 }
 
 static struct renderer *start_renderer(struct session *session)

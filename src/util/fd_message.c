@@ -4,6 +4,7 @@
 #include "util/fd_message.h"
 
 #include "util/fd.h"
+#include "util/shared_map.h"
 
 #include <errno.h>
 #include <string.h>
@@ -31,6 +32,8 @@ ssize_t fd_message_send(int socket_fd, const struct iovec *iov, size_t iov_count
 	do
 		done = sendmsg(socket_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (done < 0 && errno == EINTR);
+	if (done < 0 && errno == EFAULT)
+		shared_map_report_fault();
 	return done < 0 ? -errno : done;
 }
 

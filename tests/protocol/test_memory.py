@@ -3,14 +3,15 @@
 """The guest's memory: tables replaced, regions added and removed, while resources have backing."""
 
 import os
+import struct
 
 import pytest
 
+from frontend.blob import GuestBlob, Layout
 from frontend.memory import DEFAULT_UVA, GuestMemory, MIB, Region
 from frontend.pixels import differences, random_bytes, rgb_only
-from frontend.ring import RingTimeout
 from frontend.vhost_user import HangUp, Refused
-from frontend.virtio_gpu import Resp
+from frontend.virtio_gpu import Cmd, Resp, rect, require
 
 SIZE = 4 * 64 * 64
 
@@ -151,18 +152,72 @@ def test_as_many_regions_as_slots(start_vm):
     assert vm.gpu.attach_backing(1, [(last.gpa, 1024)]).ok
 
 
-def test_file_that_shrinks(running):
-    """Reading past the end of a file raises SIGBUS: it may end this session and nothing else."""
-    daemon = running.daemon("2d")
-    daemon.may_crash = True
-    bystander = running.vm(daemon, headless=True)
-    vm = running.vm(daemon, headless=True, memory=GuestMemory((16 * MIB, 16 * MIB)))
+def post_transfer_2d(vm):
     resource = vm.gpu.resource(64, 64, entries=vm.gpu.backing(SIZE, region=1))
-    os.ftruncate(vm.memory.regions[1].fd, 0)
-    vm.user.sock.settimeout(2)
-    try:
-        assert vm.gpu.transfer_2d(resource.id, *resource.full, timeout=2).type in Resp
-    except RingTimeout:
-        vm.user.wait_hang_up()
+    yield
+    vm.gpu.post(Cmd.TRANSFER_TO_HOST_2D, rect(*resource.full) + struct.pack("=QII", 0, resource.id, 0))
+
+
+def post_transfer_3d(vm):
+    require(vm.gpu.create_3d(1, 64, 64))
+    require(vm.gpu.attach_backing(1, vm.gpu.backing(SIZE, region=1)))
+    yield
+    vm.gpu.post(Cmd.TRANSFER_TO_HOST_3D,
+                struct.pack("=6IQIIII", 0, 0, 0, 64, 64, 1, 0, 1, 0, 0, 0))
+
+
+def post_flush_of_blob(vm):
+    blob = GuestBlob(vm.gpu, SIZE, vm.gpu.backing(SIZE, region=1))
+    blob.show(0, Layout(64, 64))
+    yield
+    vm.gpu.post(Cmd.RESOURCE_FLUSH, rect(0, 0, 64, 64) + struct.pack("=II", blob.id, 0))
+
+
+def only_kick(vm):
+    yield
+    vm.rings[0].kick()
+
+
+# What is used: mode, region whose file ends, and what makes use of it.
+SHRUNK = {
+    "backing": ("2d", 1, post_transfer_2d),
+    "backing-virgl": ("virglrenderer", 1, post_transfer_2d),
+    "backing-3d": ("virglrenderer", 1, post_transfer_3d),
+    "blob": ("2d", 1, post_flush_of_blob),
+    "ring": ("null", 0, only_kick),
+}
+
+
+@pytest.mark.parametrize("case", SHRUNK)
+def test_file_that_shrinks(running, case):
+    """An access behind the end of a file raises SIGBUS. The session ends, and says why; nothing
+    else does."""
+    mode, region, use = SHRUNK[case]
+    daemon = running.daemon(mode)
+    bystander = running.vm(daemon, headless=True)
+    vm = running.vm(daemon, memory=GuestMemory((16 * MIB, 16 * MIB)))
+    steps = use(vm)
+    next(steps)
+    os.ftruncate(vm.memory.regions[region].fd, 0)
+    next(steps, None)
+    vm.user.wait_hang_up()
+    daemon.wait_sessions(1)
+    log = daemon.log()
+    assert "became shorter while it was in use" in log
+    assert "ended with status 1" in log and "died" not in log
     assert bystander.alive()
     assert running.connect(daemon).get_features()
+
+
+def test_inherited_connection(running):
+    """The same with --fd: the exit status says it."""
+    daemon = running.daemon("2d", with_fd=True)
+    vm = running.vm(daemon, headless=True, memory=GuestMemory((16 * MIB, 16 * MIB)))
+    os.ftruncate(vm.memory.regions[0].fd, 0)
+    vm.rings[0].kick()
+    vm.user.wait_hang_up()
+    assert daemon.wait_exit() == 1
+    assert "the file of the guest's memory became shorter" in daemon.log()
+    running.daemons.remove(daemon)
+    daemon.kill()
+    daemon.check_log()
