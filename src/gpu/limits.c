@@ -88,6 +88,32 @@ const struct gpu_limit_row gpu_limit_rows[GPU_LIMIT_COUNT] = {
 			.man = "How long a capability set may be that a renderer describes itself "
 			       "with; those of today have less than 4K.",
 		},
+	[GPU_LIMIT_MEMORY] =
+		{
+			.option = "max-memory",
+			.is_size = true,
+			.can_be_off = true,
+			.initial = GIB(8),
+			.min = MIB(64),
+			.max = TIB(16),
+			.help = "memory of one session, its render server included; 0: any",
+			.man = "How much memory one session and the processes that it started may "
+			       "have for themselves, whatever it is for; the guest\\(aqs own memory "
+			       "is not counted, and a GPU\\(aqs is not either. A session that "
+			       "has more is ended, with a line in the log. 0 stands for no limit.",
+		},
+	[GPU_LIMIT_TASKS] =
+		{
+			.option = "max-tasks",
+			.can_be_off = true,
+			.initial = 4096,
+			.min = 64,
+			.max = 1 << 22,
+			.help = "threads of one session and its render server; 0: any",
+			.man = "How many threads one session and the processes that it started may "
+			       "have together. A session that has more is ended, with a line in "
+			       "the log. 0 stands for no limit.",
+		},
 };
 
 void gpu_limits_init(struct gpu_limits *limits)

@@ -361,6 +361,18 @@ static struct renderer *start_renderer(struct session *session)
 	return renderer;
 }
 
+static struct watchdog *start_watchdog(
+	const struct session_config *config, int socket_fd, int signal_fd)
+{
+	const struct watchdog_limits limits = {
+		.busy_ms = WATCHDOG_LIMIT_MS,
+		.memory_len = config->limits.max[GPU_LIMIT_MEMORY],
+		.task_count = config->limits.max[GPU_LIMIT_TASKS],
+	};
+
+	return watchdog_start(socket_fd, signal_fd, &limits);
+}
+
 int session_run(int fd, const struct session_config *config)
 {
 	const int signals[] = {SIGTERM, SIGINT};
@@ -379,7 +391,7 @@ int session_run(int fd, const struct session_config *config)
 		return 1;
 	}
 	/* A driver may hang when it starts, too. */
-	watchdog = watchdog_start(socket_fd, signal_fd, WATCHDOG_LIMIT_MS);
+	watchdog = start_watchdog(config, socket_fd, signal_fd);
 	if (!watchdog)
 		return 1;
 	g_main_context_push_thread_default(context);

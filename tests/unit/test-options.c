@@ -216,6 +216,7 @@ static void test_limits(void)
 				check_bad(line, limit->option);
 		}
 	}
+	check_bad("x -s a --max-memory 1M", "from 64M to 16T, or 0 for none");
 	check_bad("x -s a --max-contexts 0", "a number from 1 to 65536, not '0'");
 }
 

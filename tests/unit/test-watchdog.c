@@ -2,16 +2,19 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * Sessions whose main thread does not come back: each is a child process that never runs a main
- * loop, as one that is inside a busy driver.
+ * loop, as one that is inside a busy driver. And sessions that take too much of the host.
  */
 #include "session/watchdog.h"
 
+#include "session/usage.h"
 #include "util/child.h"
 #include "util/signals.h"
 
 #include <errno.h>
 #include <glib.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +27,17 @@
 #define PATIENCE_MS 30000
 
 #define STOPPED 42
+
+static const struct watchdog_limits short_limits = {.busy_ms = SHORT_MS};
+static const struct watchdog_limits long_limits = {.busy_ms = LONG_MS};
+
+/* A process of a sanitizer build has some memory itself. */
+#define ALLOWED_LEN (UINT64_C(256) << 20)
+#define EATEN_LEN   (UINT64_C(400) << 20)
+#define MAX_TASKS   64
+
+static const struct watchdog_limits usage_limits = {
+	.busy_ms = LONG_MS, .memory_len = ALLOWED_LEN, .task_count = MAX_TASKS};
 
 struct session {
 	struct child child;
@@ -50,7 +64,7 @@ static void say_ready(const struct ends *ends)
 
 static void be_stuck(const struct ends *ends)
 {
-	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, SHORT_MS));
+	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, &short_limits));
 	say_ready(ends);
 	sleep_for_ever();
 }
@@ -66,14 +80,14 @@ static void be_stuck_with_helper(const struct ends *ends)
 		sleep_for_ever();
 	}
 	close(ends->pipe_fd);
-	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, SHORT_MS));
+	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, &short_limits));
 	sleep_for_ever();
 }
 
 /* Comes to its end when it has seen the signal, which the watchdog must have left there. */
 static void be_orderly(const struct ends *ends)
 {
-	struct watchdog *watchdog = watchdog_start(ends->socket_fd, ends->signal_fd, LONG_MS);
+	struct watchdog *watchdog = watchdog_start(ends->socket_fd, ends->signal_fd, &long_limits);
 	struct timespec at_once = {0};
 	sigset_t wanted;
 	char byte;
@@ -91,7 +105,7 @@ static void be_orderly(const struct ends *ends)
 /* Nobody outside wants it to end. */
 static void be_stuck_at_the_end(const struct ends *ends)
 {
-	struct watchdog *watchdog = watchdog_start(ends->socket_fd, ends->signal_fd, SHORT_MS);
+	struct watchdog *watchdog = watchdog_start(ends->socket_fd, ends->signal_fd, &short_limits);
 
 	say_ready(ends);
 	watchdog_expect_end(watchdog);
@@ -100,11 +114,81 @@ static void be_stuck_at_the_end(const struct ends *ends)
 
 static void be_undisturbed(const struct ends *ends)
 {
-	struct watchdog *watchdog = watchdog_start(ends->socket_fd, ends->signal_fd, SHORT_MS);
+	struct watchdog *watchdog = watchdog_start(ends->socket_fd, ends->signal_fd, &short_limits);
 	char byte;
 
 	say_ready(ends);
 	/* Bytes that wait are no hang-up. */
+	g_assert_cmpint(read(ends->socket_fd, &byte, 1), ==, 1);
+	watchdog_stop(watchdog);
+	_exit(STOPPED);
+}
+
+static void eat_memory(int flags)
+{
+	void *memory = mmap(NULL, EATEN_LEN, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
+
+	g_assert_true(memory != MAP_FAILED);
+	memset(memory, 1, EATEN_LEN);
+}
+
+static void be_hungry(const struct ends *ends)
+{
+	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, &usage_limits));
+	say_ready(ends);
+	eat_memory(MAP_PRIVATE);
+	sleep_for_ever();
+}
+
+/* As a render server's worker: the grandchild, with memory that it shares. */
+static void have_hungry_helper(const struct ends *ends)
+{
+	struct child helper = {0};
+
+	if (child_fork(&helper) == 0) {
+		if (fork() == 0)
+			eat_memory(MAP_SHARED);
+		sleep_for_ever();
+	}
+	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, &usage_limits));
+	say_ready(ends);
+	sleep_for_ever();
+}
+
+static gpointer sleep_in_thread(gpointer data)
+{
+	sleep_for_ever();
+}
+
+static void have_many_threads(const struct ends *ends)
+{
+	struct child helper = {0};
+
+	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, &usage_limits));
+	if (child_fork(&helper) == 0) {
+		for (int i = 0; i < MAX_TASKS; i++)
+			g_thread_new("sleeper", sleep_in_thread, NULL);
+		sleep_for_ever();
+	}
+	say_ready(ends);
+	sleep_for_ever();
+}
+
+/* Shared memory of its own process is the guest's, as far as anybody knows; it is not counted. */
+static void be_frugal(const struct ends *ends)
+{
+	struct watchdog *watchdog = watchdog_start(ends->socket_fd, ends->signal_fd, &usage_limits);
+	struct usage_meter *meter = usage_meter_create();
+	struct usage before, after;
+	char byte;
+
+	usage_measure(meter, &before);
+	eat_memory(MAP_SHARED);
+	usage_measure(meter, &after);
+	usage_meter_destroy(meter);
+	g_assert_cmpuint(after.memory_len, <, before.memory_len + EATEN_LEN / 2);
+	g_assert_cmpuint(after.task_count, ==, 2);
+	say_ready(ends);
 	g_assert_cmpint(read(ends->socket_fd, &byte, 1), ==, 1);
 	watchdog_stop(watchdog);
 	_exit(STOPPED);
@@ -224,6 +308,43 @@ static void test_data_is_no_hang_up(void)
 	finish(&session);
 }
 
+static void check_greedy(void (*run)(const struct ends *ends))
+{
+	struct session session;
+	char byte;
+
+	start(&session, run);
+	check_status(&session, EXIT_FAILURE);
+	/* Whoever held the pipe open is gone. */
+	g_assert_cmpint(read(session.pipe_fd, &byte, 1), ==, 0);
+	finish(&session);
+}
+
+static void test_memory(void)
+{
+	check_greedy(be_hungry);
+}
+
+static void test_memory_of_helpers(void)
+{
+	check_greedy(have_hungry_helper);
+}
+
+static void test_tasks(void)
+{
+	check_greedy(have_many_threads);
+}
+
+static void test_frugal(void)
+{
+	struct session session;
+
+	start(&session, be_frugal);
+	g_assert_cmpint(write(session.socket_fd, "x", 1), ==, 1);
+	check_status(&session, STOPPED);
+	finish(&session);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -236,5 +357,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/watchdog/helpers-die", test_helpers_die);
 	g_test_add_func("/watchdog/orderly-end", test_orderly_end);
 	g_test_add_func("/watchdog/data-is-no-hang-up", test_data_is_no_hang_up);
+	g_test_add_func("/watchdog/memory", test_memory);
+	g_test_add_func("/watchdog/memory-of-helpers", test_memory_of_helpers);
+	g_test_add_func("/watchdog/tasks", test_tasks);
+	g_test_add_func("/watchdog/frugal", test_frugal);
 	return g_test_run();
 }

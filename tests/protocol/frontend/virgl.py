@@ -15,7 +15,9 @@ VERTEX, FRAGMENT = 0, 1
 TRIANGLES = 4
 CLEAR_COLOR = 1 << 2
 NOP = 0
+CREATE_SUB_CTX = 29
 TRANSFER3D, COPY_TRANSFER3D = 43, 45
+PIPE_RESOURCE_CREATE = 48
 TO_HOST, FROM_HOST = 1, 2
 COPY_READ_FROM_HOST = 1 << 1
 
@@ -51,6 +53,15 @@ def copy_transfer_3d(resource, box, staging, reads, offset=0, stride=0, layer_st
     """The same with the backing of another resource."""
     return command(COPY_TRANSFER3D, [resource, 0, 0, stride, layer_stride, *box, staging, offset,
                                      COPY_READ_FROM_HOST if reads else 0])
+
+
+def create_sub_context(number):
+    return command(CREATE_SUB_CTX, [number])
+
+
+def create_pipe_resource(blob_id, target, fmt, bind, width, height):
+    """A resource that only the stream knows, until a blob of this id is made of it."""
+    return command(PIPE_RESOURCE_CREATE, [target, fmt, bind, width, height, 1, 1, 0, 0, 0, blob_id])
 
 
 def create_shader(handle, kind, text):
