@@ -63,10 +63,13 @@ static bool take_one(struct session *session, struct virtq *vq, unsigned int ind
 	if (index == SESSION_QUEUE_CONTROL && !gpu_device_can_take(session->device))
 		return false;
 	ret = virtq_pop(vq, &chain);
-	if (ret < 0)
+	if (ret < 0) {
 		log_peer("queue %u is broken by the guest: %s; it stands still until it is set up "
 			 "again",
 			index, virtq_broken_reason(vq));
+		/* The status says that a reset is needed (virtio 1.3, section 2.1.2). */
+		vhost_notify_config(session->vhost);
+	}
 	if (ret <= 0)
 		return false;
 	request = g_slice_new(struct session_request);

@@ -49,7 +49,8 @@ static uint64_t offered_protocol_features(const struct vhost *vhost)
 			    UINT64_C(1) << VHOST_PROTOCOL_F_CONFIG |
 			    UINT64_C(1) << VHOST_PROTOCOL_F_BACKEND_SEND_FD |
 			    UINT64_C(1) << VHOST_PROTOCOL_F_RESET_DEVICE |
-			    UINT64_C(1) << VHOST_PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+			    UINT64_C(1) << VHOST_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
+			    UINT64_C(1) << VHOST_PROTOCOL_F_STATUS;
 
 	if (vhost->device.has_shmem)
 		features |= UINT64_C(1) << VHOST_PROTOCOL_F_SHMEM_MAP;
@@ -120,9 +121,35 @@ static int set_owner(struct vhost *vhost, struct vhost_message *message, struct 
 static int reset_device(
 	struct vhost *vhost, struct vhost_message *message, struct vhost_reply *reply)
 {
+	vhost->status = 0;
 	vhost_queues_reset(vhost);
 	vhost->events->reset(vhost->opaque);
 	return 0;
+}
+
+/*
+ * The device status (virtio 1.3, section 2.1). 0 stops the queues and no more: QEMU sends it when
+ * the VM is stopped, too, whose resources have to stay. A driver that begins anew is known by its
+ * queue, or by RESET_DEVICE.
+ */
+static int set_status(struct vhost *vhost, struct vhost_message *message, struct vhost_reply *reply)
+{
+	uint64_t status;
+
+	vhost_message_get(message, &status, sizeof(status));
+	if (status > UINT8_MAX)
+		return -EINVAL;
+	vhost->status = (uint8_t)status & ~VIRTIO_CONFIG_S_NEEDS_RESET;
+	if (status == 0)
+		vhost_queues_reset(vhost);
+	return 0;
+}
+
+static int get_status(struct vhost *vhost, struct vhost_message *message, struct vhost_reply *reply)
+{
+	const bool needs_reset = vhost_queues_are_broken(vhost);
+
+	return reply_value(reply, vhost->status | (needs_reset ? VIRTIO_CONFIG_S_NEEDS_RESET : 0));
 }
 
 static int add_region(struct vhost *vhost, const struct vhost_wire_region *wire,
@@ -333,6 +360,10 @@ static const struct vhost_handler handlers[VHOST_REQUEST_COUNT] = {
 	/* Older front-ends send the descriptor along; it is closed. */
 	[VHOST_REM_MEM_REG] = {"REM_MEM_REG", EXACTLY(sizeof(struct vhost_wire_single)),
 		FDS(0, 1), .handle = rem_mem_reg},
+	[VHOST_SET_STATUS] = {"SET_STATUS", EXACTLY(8), .guest_driven = true,
+		.handle = set_status},
+	[VHOST_GET_STATUS] = {"GET_STATUS", EXACTLY(0), .reply = VHOST_REPLY_VALUE,
+		.handle = get_status},
 	[VHOST_GET_SHMEM_CONFIG] = {"GET_SHMEM_CONFIG", EXACTLY(0), .reply = VHOST_REPLY_PAYLOAD,
 		.handle = get_shmem_config},
 };

@@ -47,6 +47,7 @@ struct vhost_backend {
  * struct vhost - A connection
  * @features: virtio features as set, VHOST_F_PROTOCOL_FEATURES included
  * @protocol_features: as set
+ * @status: the device status as set (SET_STATUS)
  */
 struct vhost {
 	struct vhost_channel channel;
@@ -58,6 +59,7 @@ struct vhost {
 	struct vhost_queue *queues;
 	uint64_t features;
 	uint64_t protocol_features;
+	uint8_t status;
 	struct vhost_backend backend;
 	struct vhost_quirks quirks;
 	bool has_heard;		  /* a whole message came */
@@ -126,6 +128,9 @@ void vhost_queues_enable_all(struct vhost *vhost);
 
 /** vhost_queues_reset() - Stop each (with the event) and forget how it was set up. */
 void vhost_queues_reset(struct vhost *vhost);
+
+/** vhost_queues_are_broken() - Did the driver break the rules of one of them? */
+bool vhost_queues_are_broken(const struct vhost *vhost);
 
 /** vhost_queues_resolve() - The memory table changed: find the started rings again; no event. */
 void vhost_queues_resolve(struct vhost *vhost);

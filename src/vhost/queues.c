@@ -172,6 +172,14 @@ void vhost_queues_reset(struct vhost *vhost)
 	}
 }
 
+bool vhost_queues_are_broken(const struct vhost *vhost)
+{
+	for (unsigned int i = 0; i < vhost->device.queue_count; i++)
+		if (virtq_is_broken(vhost->queues[i].vq))
+			return true;
+	return false;
+}
+
 void vhost_queues_resolve(struct vhost *vhost)
 {
 	for (unsigned int i = 0; i < vhost->device.queue_count; i++) {

@@ -67,13 +67,18 @@ static void packed_advance(const struct virtq *vq, uint16_t *index, bool *wrap, 
 	*index = (uint16_t)next;
 }
 
+/* Did the driver make the descriptor available, in the lap in which its counter is @wrap? */
+static bool is_avail(uint16_t flags, bool wrap)
+{
+	return !!(flags & DESC_F_AVAIL) == wrap && !!(flags & DESC_F_USED) != wrap;
+}
+
 static bool packed_has_avail(struct virtq *vq)
 {
 	/* Acquire: the driver writes the head's flags after everything else in the chain. */
 	uint16_t flags = ring_load16_acquire(&vq->packed.desc[vq->next_avail].flags);
 
-	return !!(flags & DESC_F_AVAIL) == vq->packed.avail_wrap &&
-	       !!(flags & DESC_F_USED) != vq->packed.avail_wrap;
+	return is_avail(flags, vq->packed.avail_wrap);
 }
 
 static void desc_to_host(struct vring_packed_desc *desc)
@@ -123,6 +128,10 @@ static int packed_collect(struct virtq *vq, struct chain *chain)
 				vq, -EPROTO, "a chain longer than the ring has room for");
 		ring_copy_desc(&desc, &vq->packed.desc[index]);
 		desc_to_host(&desc);
+		/* What is left of another lap is no part of a chain of this one (section 2.8.6). */
+		if (!is_avail(desc.flags, wrap))
+			return virtq_break(
+				vq, -EPROTO, "a chain with a descriptor that is not available");
 		if (desc.flags & VRING_DESC_F_INDIRECT)
 			ret = collect_indirect(vq, chain, &desc);
 		else

@@ -210,6 +210,24 @@ static void packed_loop(struct ring_driver *d)
 			DATA, 1, 0, VRING_DESC_F_NEXT | 1u << VRING_PACKED_DESC_F_AVAIL};
 }
 
+/* The second descriptor is of the lap before, or of the next. */
+static void packed_wrap_bits(struct ring_driver *d)
+{
+	struct vring_packed_desc *second = packed_next(d) + 1;
+
+	packed_make(d, 2, good);
+	second->flags ^= 1u << VRING_PACKED_DESC_F_AVAIL | 1u << VRING_PACKED_DESC_F_USED;
+}
+
+/* It looks as if it was used. */
+static void packed_used_bit(struct ring_driver *d)
+{
+	struct vring_packed_desc *second = packed_next(d) + 1;
+
+	packed_make(d, 2, good);
+	second->flags |= 1u << VRING_PACKED_DESC_F_USED;
+}
+
 static void packed_order(struct ring_driver *d)
 {
 	packed_make(d, 2, (const struct ring_buffer[]){{DATA, 4, true}, {DATA, 4, false}});
@@ -310,6 +328,8 @@ static const struct fault faults[] = {
 	{"too-much", false, -EPROTO, any_too_much, false},
 	{"too-long", false, -EPROTO, any_too_long, false},
 	{"loop", true, -EPROTO, packed_loop, false},
+	{"wrap-bits", true, -EPROTO, packed_wrap_bits, false},
+	{"used-bit", true, -EPROTO, packed_used_bit, false},
 	{"order", true, -EPROTO, packed_order, false},
 	{"outside", true, -EFAULT, packed_outside, false},
 	{"past-end", true, -EFAULT, packed_past_end, false},

@@ -132,6 +132,10 @@ class Daemon:
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
             return log.read()
 
+    def wait_log(self, text):
+        """The listener speaks of a session's end after that."""
+        wait_until(lambda: text in self.log(), f"the log says '{text}'")
+
     def alive(self):
         return self.process.poll() is None
 

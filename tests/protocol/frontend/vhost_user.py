@@ -72,7 +72,17 @@ class ProtocolFeature(enum.IntFlag):
     BACKEND_SEND_FD = 1 << 10
     RESET_DEVICE = 1 << 13
     CONFIGURE_MEM_SLOTS = 1 << 15
+    STATUS = 1 << 16
     SHMEM_MAP = 1 << 22
+
+
+class Status(enum.IntFlag):
+    """The device status of the virtio specification."""
+    ACKNOWLEDGE = 1
+    DRIVER = 2
+    DRIVER_OK = 4
+    FEATURES_OK = 8
+    NEEDS_RESET = 64
 
 
 class HangUp(Exception):
@@ -297,6 +307,12 @@ class VhostUser:
 
     def set_config(self, data, offset=0, flags=0):
         self.tell(Request.SET_CONFIG, CONFIG_HEADER.pack(offset, len(data), flags) + data)
+
+    def set_status(self, status):
+        self.tell(Request.SET_STATUS, struct.pack("=Q", status))
+
+    def get_status(self):
+        return self.ask_u64(Request.GET_STATUS)
 
     def set_backend_req_fd(self, fd):
         self.tell(Request.SET_BACKEND_REQ_FD, fds=[fd])

@@ -7,10 +7,11 @@ from .display import Display, Kind
 from .memory import GuestMemory
 from .ring import make_ring
 from .vhost_user import ProtocolFeature as PF
+from .vhost_user import Status
 from .virtio_gpu import Feature
 
 WANTED_PROTOCOL = (PF.MQ | PF.REPLY_ACK | PF.BACKEND_REQ | PF.CONFIG | PF.BACKEND_SEND_FD
-                   | PF.RESET_DEVICE | PF.CONFIGURE_MEM_SLOTS)
+                   | PF.RESET_DEVICE | PF.CONFIGURE_MEM_SLOTS | PF.STATUS)
 BASE_FEATURES = (Feature.VERSION_1 | Feature.PROTOCOL_FEATURES | Feature.VIRGL | Feature.EDID
                  | Feature.RESOURCE_UUID | Feature.RESOURCE_BLOB | Feature.CONTEXT_INIT)
 
@@ -70,12 +71,18 @@ class Vm:
     def start(self):
         """What QEMU does when the guest's driver is ready."""
         self.user.set_features(self.features)
+        self.add_status(Status.FEATURES_OK)
         self.user.set_mem_table(self.memory.regions)
         if self.display:
             self.display.give(self.user)
         for index in range(len(self.rings)):
             self.start_ring(index)
+        self.add_status(Status.ACKNOWLEDGE | Status.DRIVER | Status.DRIVER_OK)
         return self
+
+    def add_status(self, bits):
+        if self.protocol & PF.STATUS:
+            self.user.set_status(self.user.get_status() | bits)
 
     def start_ring(self, index, base=None):
         ring = self.rings[index]
@@ -93,6 +100,8 @@ class Vm:
         for index in range(len(self.rings)):
             self.user.set_vring_enable(index, False)
             bases.append(self.user.get_vring_base(index))
+        if self.protocol & PF.STATUS:
+            self.user.set_status(0)
         return bases
 
     def reset(self, display=None):
