@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 void fd_clear(int *fd)
 {
@@ -59,6 +60,27 @@ bool fd_is_scarce(void)
 		return errno != EBADF;
 	close(fd);
 	return (rlim_t)fd >= limit.rlim_cur - reserve;
+}
+
+bool fd_may_be_eventfd(int fd)
+{
+	struct stat st;
+
+	/* They all share one inode, which has no type. */
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
+}
+
+bool fd_is_counter(int fd)
+{
+	const uint64_t two = 2;
+	uint64_t count = 0;
+
+	if (!fd_may_be_eventfd(fd))
+		return false;
+	/* A counter that is full takes no more, and need not. */
+	if (write(fd, &two, sizeof(two)) != sizeof(two) && errno != EAGAIN)
+		return false;
+	return read(fd, &count, sizeof(count)) == sizeof(count) && count >= two;
 }
 
 bool fd_holds(int fd, uint64_t offset, uint64_t len)

@@ -61,5 +61,22 @@ bool fd_is_scarce(void);
  */
 bool fd_holds(int fd, uint64_t offset, uint64_t len);
 
+/**
+ * fd_may_be_eventfd() - Is this an eventfd, or one of its kind?
+ *
+ * No file, device, pipe or socket is: those are the ones that writing to may change or block.
+ * Timers, epoll sets and the like cannot be told apart without using them.
+ */
+bool fd_may_be_eventfd(int fd);
+
+/**
+ * fd_is_counter() - Is this an eventfd whose read takes all that was counted?
+ * @fd: non-blocking; what it has counted is lost
+ *
+ * Who polls one of these sees it readable as often as somebody writes to it. One that counts down
+ * (EFD_SEMAPHORE), a timer or an epoll set is readable for ever, at no cost to who gave it.
+ */
+bool fd_is_counter(int fd);
+
 /** autofd - A local descriptor that is closed when its scope ends, unless it was taken. */
 #define autofd __attribute__((cleanup(fd_clear))) int

@@ -103,9 +103,10 @@ static gboolean handle_kick(int fd, GIOCondition condition, void *opaque)
 
 	if (done < 0 && (errno == EAGAIN || errno == EINTR))
 		return G_SOURCE_CONTINUE;
-	if (done <= 0) {
-		/* No eventfd, then; watching it on would keep the loop spinning. */
-		log_peer("queue %u: its kick descriptor has ended", queue->index);
+	if (done != sizeof(count)) {
+		/* It was one when it came; watching it on would keep the loop spinning. */
+		vhost_channel_fail(&queue->vhost->channel, -EBADFD,
+			"the kick descriptor of queue %u is no eventfd", queue->index);
 		drop_kick(queue);
 		return G_SOURCE_REMOVE;
 	}
@@ -307,6 +308,10 @@ static int take_vring_fd(struct vhost *vhost, struct vhost_message *message,
 		*ret_fd = -1;
 		return 0;
 	}
+	if (!fd_may_be_eventfd(message->fds[0])) {
+		log_peer("queue %u: a descriptor is no eventfd", (*ret_queue)->index);
+		return -EBADFD;
+	}
 	/* A full or empty counter must not stop the loop. */
 	ret = fd_set_nonblocking(message->fds[0]);
 	if (ret == 0)
@@ -323,6 +328,13 @@ int vhost_handle_set_vring_kick(
 
 	if (ret < 0)
 		return ret;
+	/* What it counted before is not lost: the queue is looked at below. */
+	if (fd >= 0 && !fd_is_counter(fd)) {
+		log_peer("queue %u: the kick descriptor is no eventfd, or a semaphore",
+			queue->index);
+		fd_clear(&fd);
+		return -EBADFD;
+	}
 	drop_kick(queue);
 	queue->kick_fd = fd;
 	if (fd >= 0)

@@ -4,6 +4,8 @@
 not, and no file descriptor may stay open."""
 
 import os
+import select
+import socket
 import struct
 import time
 
@@ -266,6 +268,22 @@ def test_ring_outside_of_memory(running, daemon):
 
 def odd_fd(kind):
     """A descriptor that is no eventfd and no socket, and what to close at the end."""
+    if kind == "zero":
+        fd = os.open("/dev/zero", os.O_RDWR | os.O_CLOEXEC)
+        return fd, [fd]
+    if kind == "socket":
+        ours, theirs = socket.socketpair()
+        return ours.detach(), [theirs.detach()]
+    if kind == "semaphore":
+        fd = os.eventfd(1 << 31, os.EFD_SEMAPHORE)
+        return fd, [fd]
+    if kind == "epoll":
+        inner = os.eventfd(1)
+        epoll = select.epoll()
+        epoll.register(inner, select.EPOLLIN)
+        fd = os.dup(epoll.fileno())
+        epoll.close()
+        return fd, [fd, inner]
     if kind == "file":
         fd = os.memfd_create("odd", os.MFD_CLOEXEC)
         return fd, [fd]
@@ -276,7 +294,31 @@ def odd_fd(kind):
     return (reader, [reader, writer]) if kind == "reader" else (writer, [reader, writer])
 
 
-@pytest.mark.parametrize("kind", ["file", "closed pipe", "reader", "writer"])
+NO_EVENTFDS = ("file", "closed pipe", "reader", "writer", "zero", "socket")
+ENDLESS = ("semaphore", "epoll")  # anonymous like an eventfd, but readable for ever
+
+
+@pytest.mark.parametrize("request_number, kind", [
+    *((request, kind) for request in (Request.SET_VRING_KICK, Request.SET_VRING_CALL,
+                                      Request.SET_VRING_ERR) for kind in NO_EVENTFDS),
+    *((Request.SET_VRING_KICK, kind) for kind in ENDLESS)])
+def test_vring_fd_that_is_no_eventfd(running, daemon, bystander, request_number, kind):
+    """Refused; who asks for no answer is told by the end of the session, and the log. One of these as
+    a kick kept a core busy."""
+    vm = running.vm(daemon)
+    fd, to_close = odd_fd(kind)
+    payload = struct.pack("=Q", 0)
+    assert vm.user.acknowledged(request_number, payload, [fd]) != 0
+    assert vm.alive()
+    vm.user.send(request_number, payload, [fd])
+    vm.user.wait_hang_up()
+    close_all(to_close)
+    daemon.wait_log("ended with status 1")
+    assert "no eventfd" in daemon.log()
+    assert f"{request_number.name} failed" in daemon.log()
+
+
+@pytest.mark.parametrize("kind", [*NO_EVENTFDS, *ENDLESS])
 def test_odd_fds(running, daemon, bystander, kind):
     """Files and pipes in place of eventfds and sockets: no crash, no write that blocks, no spin."""
     vm = running.vm(daemon)

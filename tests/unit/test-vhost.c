@@ -9,11 +9,15 @@
 #include "util/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define ALL_PROTOCOL                                                                               \
@@ -559,7 +563,6 @@ static void test_vring_fds(void)
 	struct peer peer;
 	int kick_fd = start(&peer);
 	int call_fd = eventfd(0, EFD_CLOEXEC);
-	int pipe_fds[2];
 	uint64_t value = 0;
 
 	peer_add_chain(&peer, 0);
@@ -579,14 +582,51 @@ static void test_vring_fds(void)
 	g_assert_cmpuint(peer_call(&peer, VHOST_SET_VRING_ERR, ACK, &value, 8, -1), ==, 0);
 	g_assert_cmpuint(peer_call(&peer, VHOST_SET_VRING_CALL, ACK, &value, 8, call_fd), !=, 0);
 
-	/* A kick descriptor that ends is dropped; pumping would not end otherwise. */
-	g_assert_cmpint(pipe(pipe_fds), ==, 0);
-	peer_set_kick(&peer, 0, pipe_fds[0]);
-	close(pipe_fds[0]);
-	close(pipe_fds[1]);
-	peer_pump(&peer);
-	g_assert_cmpuint(peer.seen.closed, ==, 0);
 	close(call_fd);
+	finish(&peer, kick_fd);
+}
+
+/* What is no eventfd is refused; a kick that is readable for ever would keep the loop spinning. */
+static void test_odd_vring_fds(void)
+{
+	static const uint32_t requests[] = {
+		VHOST_SET_VRING_KICK, VHOST_SET_VRING_CALL, VHOST_SET_VRING_ERR};
+	const uint64_t value = 0;
+	struct peer peer;
+	int kick_fd = start(&peer);
+	const int odd_fds[] = {open("/dev/zero", O_RDWR | O_CLOEXEC),
+		memfd_create("odd", MFD_CLOEXEC), socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		/* From here on for a kick only. */
+		eventfd(7, EFD_CLOEXEC | EFD_SEMAPHORE), epoll_create1(EPOLL_CLOEXEC),
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(odd_fds); i++) {
+		for (size_t j = 0; j < (i < 3 ? G_N_ELEMENTS(requests) : 1); j++)
+			g_assert_cmpuint(peer_call(&peer, requests[j], ACK, &value, 8, odd_fds[i]),
+				==, EBADFD);
+		close(odd_fds[i]);
+	}
+	/* The kick of before is still the one. */
+	peer_add_chain(&peer, 0);
+	kick(kick_fd);
+	peer_pump(&peer);
+	g_assert_cmpuint(peer.seen.popped[0], ==, 1);
+	g_assert_cmpuint(peer.seen.closed, ==, 0);
+	finish(&peer, kick_fd);
+}
+
+/* A front-end that asks for no answer hears of it by the end. */
+static void test_odd_kick_without_answer(void)
+{
+	struct peer peer;
+	int kick_fd = start(&peer);
+	int zero_fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
+
+	peer_set_kick(&peer, 0, zero_fd);
+	close(zero_fd);
+	g_assert_cmpuint(peer.seen.closed, ==, 1);
+	g_assert_cmpint(peer.seen.error, ==, -EBADFD);
+	g_assert_nonnull(strstr(peer.seen.reason, "SET_VRING_KICK"));
 	finish(&peer, kick_fd);
 }
 
@@ -679,6 +719,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/vhost/ring-before-memory", test_ring_before_memory);
 	g_test_add_func("/vhost/without-protocol-features", test_without_protocol_features);
 	g_test_add_func("/vhost/vring-fds", test_vring_fds);
+	g_test_add_func("/vhost/odd-vring-fds", test_odd_vring_fds);
+	g_test_add_func("/vhost/odd-kick-without-answer", test_odd_kick_without_answer);
 	g_test_add_func("/vhost/guest-driven", test_guest_driven);
 	g_test_add_func("/vhost/reset", test_reset);
 	g_test_add_func("/vhost/features-while-running", test_features_while_running);
