@@ -88,7 +88,7 @@ ssize_t fd_message_recv(
 		for (size_t i = 0; i < *ret_fd_count; i++)
 			fd_clear(&fds[i]);
 		*ret_fd_count = 0;
-		return -EPROTO;
+		return -E2BIG;
 	}
 	return done;
 }

@@ -24,7 +24,7 @@ ssize_t fd_message_send(int socket_fd, const struct iovec *iov, size_t iov_count
  * fd_message_recv() - Receive bytes and descriptors, without waiting
  * @fds: room for @max_fds, at most FD_MESSAGE_MAX_FDS; what comes belongs to the caller
  *
- * Return: bytes, 0 at the end of the stream; -EAGAIN where nothing is there; -EPROTO where more
+ * Return: bytes, 0 at the end of the stream; -EAGAIN where nothing is there; -E2BIG where more
  * descriptors came than there is room for, and none is kept; another negative errno.
  */
 ssize_t fd_message_recv(

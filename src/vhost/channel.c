@@ -77,6 +77,10 @@ static void fail_read(struct vhost_channel *channel, int error)
 			channel->reader.message.header.request,
 			channel->reader.message.header.flags, channel->reader.message.header.size);
 		break;
+	case -E2BIG:
+		vhost_channel_fail(
+			channel, error, "more than %d descriptors in a message", VHOST_MAX_FDS);
+		break;
 	default:
 		vhost_channel_fail(channel, error, "read failed: %s", g_strerror(-error));
 	}

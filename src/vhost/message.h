@@ -47,7 +47,7 @@ void vhost_message_clear(struct vhost_message *message);
 struct vhost_transport_ops {
 	/**
 	 * Read up to @len bytes. Descriptors that arrive with them are put into @fds, owned by the
-	 * caller; *@ret_fd_count is always set. More of them than @max_fds: -EPROTO, and none is
+	 * caller; *@ret_fd_count is always set. More of them than @max_fds: -E2BIG, and none is
 	 * left open. Return 0 at the end of the stream.
 	 */
 	ssize_t (*read)(void *transport, void *buf, size_t len, int *fds, size_t max_fds,
@@ -82,7 +82,8 @@ void vhost_reader_finish(struct vhost_reader *reader);
  *
  * Return: 1 when the message is complete; 0 when the transport has nothing more for now; -EPIPE at
  * an end between messages; -ECONNRESET at an end inside one; -EPROTO for what is not vhost-user
- * (version, a reply flag that is not @replies, size, too many descriptors); other read errors.
+ * (version, a reply flag that is not @replies, size); -E2BIG for too many descriptors; other read
+ * errors.
  */
 int vhost_reader_read(struct vhost_reader *reader, const struct vhost_transport_ops *ops,
 	void *transport, bool replies);

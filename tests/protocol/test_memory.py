@@ -24,9 +24,9 @@ def assert_flush_shows(vm, resource, data):
     assert not different
 
 
-@pytest.fixture
-def vm(start_vm):
-    return start_vm("2d", memory=GuestMemory((16 * MIB, 16 * MIB)))
+@pytest.fixture(params=["2d", "virglrenderer"])
+def vm(request, start_vm):
+    return start_vm(request.param, memory=GuestMemory((16 * MIB, 16 * MIB)))
 
 
 @pytest.fixture
@@ -104,6 +104,46 @@ def test_region_removed_with_backing_in_it(vm, resource):
     assert response.type == Resp.ERR_INVALID_RESOURCE_ID
     vm.user.add_mem_reg(region)
     assert_flush_shows(vm, resource, random_bytes(2, SIZE))
+
+
+def hot_plug(vm, turn):
+    """A region that was not there before, somewhere else in the front-end each time."""
+    region = vm.memory.add(Region(vm.memory.regions[1].end + 64 * MIB, 4 * MIB,
+                                  DEFAULT_UVA + (turn + 2 << 40)))
+    vm.user.add_mem_reg(region)
+    return region
+
+
+def assert_blob_shows(vm, blob, seed):
+    data = random_bytes(seed, blob.size)
+    blob.write(data)
+    blob.flush(0, 0, 64, 64)
+    different = differences(rgb_only(vm.shown(1).pixels), Layout(64, 64).shown(data), 64)
+    assert not different
+
+
+def test_hot_plug_under_backing(vm, resource):
+    """An image and a blob in memory that is unplugged and plugged again under them, in between with
+    another file: what is shown is always what stands in the memory of now."""
+    hot_plug(vm, 0)
+    entries = vm.gpu.backing(SIZE, (1000, 4096), region=2)
+    there = vm.gpu.resource(64, 64, entries=entries)
+    there.show(0)
+    blob = GuestBlob(vm.gpu, SIZE, vm.gpu.backing(SIZE, region=2))
+    blob.show(1, Layout(64, 64))
+    for turn in range(1, 6):
+        assert_flush_shows(vm, there, random_bytes(turn, SIZE))
+        assert_blob_shows(vm, blob, turn)
+        gone = vm.memory.regions.pop()
+        vm.user.rem_mem_reg(gone, with_fd=turn % 2)
+        gone.close()
+        assert not vm.gpu.transfer_2d(there.id, *there.full).ok
+        # What stayed works on meanwhile.
+        resource.show(0)
+        assert_flush_shows(vm, resource, random_bytes(turn + 10, SIZE))
+        hot_plug(vm, turn)
+        there.show(0)
+    assert vm.gpu.unref(there.id).ok and vm.gpu.unref(blob.id).ok
 
 
 def test_started_with_single_regions_only(start_vm):

@@ -255,7 +255,7 @@ static void test_framing(void)
 		fds[i] = peer.mem_fd;
 	peer_send_bytes(peer.fd, &too_many, sizeof(too_many), fds, G_N_ELEMENTS(fds));
 	peer_pump(&peer);
-	g_assert_cmpint(peer.seen.error, ==, -EPROTO);
+	g_assert_cmpint(peer.seen.error, ==, -E2BIG);
 	peer_finish(&peer);
 	/* As many, but in two pieces of one message. */
 	peer_init(&peer, false);
@@ -266,7 +266,7 @@ static void test_framing(void)
 		fds[i] = peer.mem_fd;
 	peer_send_bytes(peer.fd, "12345678", 8, fds, 4);
 	peer_pump(&peer);
-	g_assert_cmpint(peer.seen.error, ==, -EPROTO);
+	g_assert_cmpint(peer.seen.error, ==, -E2BIG);
 	peer_finish(&peer);
 }
 
