@@ -8,6 +8,7 @@ The daemon runs with MALLOC_PERTURB_, so that memory that nobody wrote holds a b
 import pytest
 
 from frontend import virgl
+from frontend.blob import HOST3D
 from frontend.memory import MIB, GuestMemory
 from frontend.pixels import random_bytes
 from frontend.virtio_gpu import Resp, require
@@ -228,3 +229,35 @@ def test_stream_layers_that_wrap(vm, stream_transfer):
     require(vm.gpu.transfer_from_3d(CTX, 2, (0, 0, 0, 16, 16, 1)))
     assert read(vm, vm.staging)[:1024] == bytes((0, 255, 0, 255)) * 256
     assert "is left out" in vm.daemon.log()
+
+
+# What RESOURCE_CREATE_3D refuses, or what cannot be read back: target, format, size, depth, samples.
+BAD_RESOURCES = {
+    "too many pixels": (TEXTURE_2D, 31, 1 << 15, 1 << 15, 1, 0),
+    "size that wraps": (TEXTURE_3D, 1, 1 << 16, 1 << 16, 1 << 16, 0),
+    "buffer of 2 GiB": (BUFFER, 64, 1 << 31, 1, 1, 0),
+    "multisampled": (TEXTURE_2D, 1, 16, 16, 1, 4),
+    "depth in 3D": (TEXTURE_3D, 16, 16, 16, 4, 0),
+}
+
+
+@pytest.mark.parametrize("case", BAD_RESOURCES)
+def test_stream_makes_no_bad_resource(vm, case):
+    """They would be unknown here, and read by the library as a whole with sizes of 32 bits."""
+    target, fmt, width, height, depth, samples = BAD_RESOURCES[case]
+    require(vm.gpu.create_3d(2, 16, 16, 2, TEXTURE_2D, BIND_TARGET | BIND_SAMPLER))
+    require(vm.gpu.attach_backing(2, scattered(vm, 1024)))
+    require(vm.gpu.ctx_attach(CTX, 2))
+    require(vm.gpu.submit_3d(CTX, [
+        *virgl.create_pipe_resource(7, target, fmt, BIND_SAMPLER, width, height, depth, samples),
+        *virgl.create_surface(2, 2, 2), *virgl.set_framebuffer(2), *virgl.clear(0, 1, 0)]))
+    assert not vm.gpu.create_blob(3, HOST3D, 0, 7, 4096, ctx_id=CTX).ok
+    assert "a resource in a command stream is left out" in vm.daemon.log()
+    assert vm.alive()
+
+
+def test_stream_makes_a_buffer(vm):
+    """What drivers do: a buffer, and a blob of it."""
+    require(vm.gpu.submit_3d(CTX, virgl.create_pipe_resource(7, BUFFER, 64, 1 << 19, 4096, 1)))
+    assert "is left out" not in vm.daemon.log()
+    assert vm.alive()

@@ -228,8 +228,14 @@ bool renderer_virgl_may_write(
 bool renderer_virgl_may_read(
 	const struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
 
+/** renderer_virgl_size_is_sane() - Are the library's 32 bits enough for this 3D resource? */
+bool renderer_virgl_size_is_sane(const struct gpu_resource *resource);
+
+/** renderer_virgl_is_readable() - Can OpenGL read it back, as far as its kind tells? */
+bool renderer_virgl_is_readable(const struct gpu_resource *resource);
+
 /**
- * renderer_virgl_stream_guard() - Leave out transfers that the library does not survive
+ * renderer_virgl_stream_guard() - Leave out what the library does not survive
  * @words: an OpenGL context's commands; written to
  */
 void renderer_virgl_stream_guard(struct renderer_virgl *virgl, uint32_t *words, size_t count);

@@ -106,7 +106,7 @@ static int create_any_2d(struct gpu_resource *resource)
 	return create_2d(resource, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM);
 }
 
-static bool is_size_sane(const struct gpu_resource *resource)
+bool renderer_virgl_size_is_sane(const struct gpu_resource *resource)
 {
 	const struct gpu_resource_3d *args = &resource->args_3d;
 	const uint32_t factors[] = {resource->height, args->depth, args->array_size};
@@ -140,7 +140,7 @@ static int create_3d(struct gpu_resource *resource)
 		.flags = from->flags,
 	};
 
-	if (!is_size_sane(resource))
+	if (!renderer_virgl_size_is_sane(resource))
 		return -EINVAL;
 	return renderer_virgl_errno(virgl_renderer_resource_create(&args, NULL, 0));
 }

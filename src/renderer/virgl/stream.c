@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Transfers inside a command stream. The library carries them out by the code that TRANSFER_TO_HOST_3D
- * and TRANSFER_FROM_HOST_3D end in, with its faults (transfer.c), so they are looked at the same way.
- * A driver sends none that would not pass; one that does not becomes a command that does nothing, and
- * what stands around it goes on. The words are those of virglrenderer's virgl_protocol.h:
+ * Transfers inside a command stream, and resources that are made there. The library carries them out
+ * by the code that TRANSFER_TO_HOST_3D, TRANSFER_FROM_HOST_3D and RESOURCE_CREATE_3D end in, with its
+ * faults (transfer.c, resource.c), so they are looked at the same way. A driver sends none that would
+ * not pass; one that does not becomes a command that does nothing, and what stands around it goes on.
+ * The words are those of virglrenderer's virgl_protocol.h:
  *
  *	word 0	   command, object type << 8, number of words that follow << 16
  *	word 1	   resource
@@ -14,6 +15,9 @@
  *	word 12	   TRANSFER3D: offset; COPY_TRANSFER3D: the resource whose backing is meant
  *	word 13	   TRANSFER3D: direction; COPY_TRANSFER3D: offset
  *	word 14	   COPY_TRANSFER3D: flags
+ *
+ * PIPE_RESOURCE_CREATE has the arguments of RESOURCE_CREATE_3D, and an id by which a blob is made of
+ * it. What the blob is, only the library knows then: what could not be read back is not made.
  */
 #include "renderer/virgl/renderer_virgl.h"
 #include "util/log.h"
@@ -26,6 +30,7 @@ enum {
 	RESOURCE_INLINE_WRITE = 9,
 	TRANSFER3D = 43,
 	COPY_TRANSFER3D = 45,
+	PIPE_RESOURCE_CREATE = 48,
 };
 
 enum {
@@ -39,6 +44,20 @@ enum {
 	WORD_DIRECTION = 13,
 	WORD_COPY_OFFSET = 13,
 	WORD_COPY_FLAGS = 14,
+};
+
+/* Of PIPE_RESOURCE_CREATE. */
+enum {
+	WORD_TARGET = 1,
+	WORD_FORMAT,
+	WORD_BIND,
+	WORD_WIDTH,
+	WORD_HEIGHT,
+	WORD_DEPTH,
+	WORD_ARRAY_SIZE,
+	WORD_LAST_LEVEL,
+	WORD_SAMPLES,
+	WORD_FLAGS,
 };
 
 #define DIRECTION_FROM_HOST  2
@@ -75,8 +94,30 @@ static struct gpu_transfer_3d stream_decode(
 	};
 }
 
+static bool is_resource_sane(const struct stream_command *command)
+{
+	const struct gpu_resource resource = {
+		.kind = GPU_RESOURCE_3D,
+		.format = word_at(command, WORD_FORMAT),
+		.width = word_at(command, WORD_WIDTH),
+		.height = word_at(command, WORD_HEIGHT),
+		.args_3d =
+			{
+				.target = word_at(command, WORD_TARGET),
+				.bind = word_at(command, WORD_BIND),
+				.depth = word_at(command, WORD_DEPTH),
+				.array_size = word_at(command, WORD_ARRAY_SIZE),
+				.last_level = word_at(command, WORD_LAST_LEVEL),
+				.nr_samples = word_at(command, WORD_SAMPLES),
+				.flags = word_at(command, WORD_FLAGS),
+			},
+	};
+
+	return renderer_virgl_size_is_sane(&resource) && renderer_virgl_is_readable(&resource);
+}
+
 /* A command that is too short, and a resource that is not there, the library refuses. */
-static bool is_sane(struct renderer_virgl *virgl, const struct stream_command *command)
+static bool is_transfer_sane(struct renderer_virgl *virgl, const struct stream_command *command)
 {
 	const struct gpu_resource *resource = g_hash_table_lookup(
 		virgl->resources, GUINT_TO_POINTER(word_at(command, WORD_RESOURCE)));
@@ -103,6 +144,14 @@ static bool is_sane(struct renderer_virgl *virgl, const struct stream_command *c
 	}
 }
 
+/* Return: NULL, or what is wrong with it. */
+static const char *find_fault(struct renderer_virgl *virgl, const struct stream_command *command)
+{
+	if ((word_at(command, 0) & COMMAND_MASK) == PIPE_RESOURCE_CREATE)
+		return is_resource_sane(command) ? NULL : "a resource";
+	return is_transfer_sane(virgl, command) ? NULL : "a transfer";
+}
+
 void renderer_virgl_stream_guard(struct renderer_virgl *virgl, uint32_t *words, size_t count)
 {
 	size_t i = 0;
@@ -110,11 +159,12 @@ void renderer_virgl_stream_guard(struct renderer_virgl *virgl, uint32_t *words, 
 	/* The library stops at a command that is longer than what is left. */
 	while (i < count && words[i] >> LENGTH_SHIFT < count - i) {
 		const struct stream_command command = {words + i, (words[i] >> LENGTH_SHIFT) + 1};
+		const char *fault = find_fault(virgl, &command);
 
-		if (!is_sane(virgl, &command)) {
-			log_peer("virglrenderer: a transfer in a command stream, of resource "
-				 "%u, is left out",
-				word_at(&command, WORD_RESOURCE));
+		if (fault) {
+			log_peer("virglrenderer: %s in a command stream is left out: it is too "
+				 "large, or cannot be read back",
+				fault);
 			words[i] = NOP | (command.count - 1) << LENGTH_SHIFT;
 		}
 		i += command.count;

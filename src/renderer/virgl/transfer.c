@@ -317,7 +317,7 @@ static bool is_buffer_read_sane(
  * first two in cube textures as well. Of a view of the stencil it writes a byte in four. What a
  * host's OpenGL cannot besides, read_checked() notices.
  */
-static bool is_readable(const struct gpu_resource *resource)
+bool renderer_virgl_is_readable(const struct gpu_resource *resource)
 {
 	const struct gpu_resource_3d *args = &resource->args_3d;
 
@@ -338,7 +338,8 @@ bool renderer_virgl_may_read(
 	if (is_box_empty(&transfer->box))
 		return true;
 	return is_transfer_sane(resource, transfer) &&
-	       is_buffer_read_sane(resource, &transfer->box) && is_readable(resource) &&
+	       is_buffer_read_sane(resource, &transfer->box) &&
+	       renderer_virgl_is_readable(resource) &&
 	       (transfer->box.d == 1 || transfer->layer_stride > 0);
 }
 
@@ -410,7 +411,7 @@ int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *res
 
 	if (resource->kind == GPU_RESOURCE_BLOB)
 		return -ENOTSUP;
-	if (!renderer_virgl_is_single_image(resource) || !is_readable(resource))
+	if (!renderer_virgl_is_single_image(resource) || !renderer_virgl_is_readable(resource))
 		return -EINVAL;
 	if (len > UINT32_MAX || !is_axis_sane(rect->x, rect->width) ||
 		!is_axis_sane(rect->y, rect->height))

@@ -59,9 +59,10 @@ def create_sub_context(number):
     return command(CREATE_SUB_CTX, [number])
 
 
-def create_pipe_resource(blob_id, target, fmt, bind, width, height):
+def create_pipe_resource(blob_id, target, fmt, bind, width, height, depth=1, samples=0):
     """A resource that only the stream knows, until a blob of this id is made of it."""
-    return command(PIPE_RESOURCE_CREATE, [target, fmt, bind, width, height, 1, 1, 0, 0, 0, blob_id])
+    return command(PIPE_RESOURCE_CREATE,
+                   [target, fmt, bind, width, height, depth, 1, 0, samples, 0, blob_id])
 
 
 def create_shader(handle, kind, text):
