@@ -4,6 +4,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 
@@ -39,6 +40,17 @@ def test_help_and_version(run):
             assert name in result.stdout
     assert run("-V").stdout == run("--version").stdout
     assert any(character.isdigit() for character in run("--version").stdout)
+
+
+def test_limits_are_documented(run):
+    """docs/security.md has a row for each limit, with its default."""
+    group = run("--help").stdout.partition("Limits of one guest:")[2].partition("\n\n")[0]
+    limits = re.findall(r"(--\S+) .*\[(\w+)\]$", group, re.MULTILINE)
+    assert len(limits) >= 9
+    path = os.path.join(os.path.dirname(__file__), "../../docs/security.md")
+    with open(path, encoding="utf-8") as text:
+        rows = dict(re.findall(r"^\| `(--\S+)` \| (\w+)", text.read(), re.MULTILINE))
+    assert rows == dict(limits)
 
 
 def test_print_capabilities(run):
