@@ -55,6 +55,9 @@ struct watchdog {
 /* How fast memory may grow, bytes in a millisecond: about 16 GiB in a second. */
 #define GROWTH_PER_MS (UINT64_C(16) << 20)
 
+/* And how fast threads may come: a process takes a millisecond at least. */
+#define TASKS_PER_MS 1
+
 /* A look may take one part in so many of the time. */
 #define LOOK_SHARE 5
 
@@ -102,6 +105,8 @@ static int look_at_usage(const struct watchdog *watchdog)
 	check_usage(limits, &usage);
 	if (limits->memory_len > 0)
 		wait_ms = (limits->memory_len - usage.memory_len) / GROWTH_PER_MS;
+	if (limits->task_count > 0)
+		wait_ms = MIN(wait_ms, (limits->task_count - usage.task_count) / TASKS_PER_MS);
 	took_ms = (uint64_t)(g_get_monotonic_time() - begin_us) / 1000;
 	return (int)CLAMP(MAX(wait_ms, took_ms * LOOK_SHARE), LOOK_MIN_MS, LOOK_MAX_MS);
 }

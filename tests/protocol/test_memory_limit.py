@@ -3,19 +3,23 @@
 """What command streams make inside of the renderer is counted by nobody there: the session as a
 whole has a limit, and ends when it takes more. Its neighbours and the listener do not."""
 
+import os
 import select
 import struct
 
 import pytest
 
 from frontend import virgl
+from frontend.daemon import StartError
 from frontend.patience import PATIENCE
+from frontend.vhost_user import HangUp
 from frontend.virtio_gpu import BIND_SAMPLER_VIEW, TEXTURE_2D, Cmd, require
 
 CTX = 1
 # Of a session that does nothing; sanitizers take as much again, and more.
 ENOUGH = "512M"
 SIDE = 4096
+CAPSET_VENUS = 4
 MOST = 1000
 
 
@@ -42,16 +46,19 @@ def answered(vm, chain):
     return True
 
 
-def eat(vm, commands):
+def eat(vm, post):
     """Until the session ends. Returns how many commands it took."""
     number = 1
-    while number < MOST:
-        words = commands(number)
-        body = struct.pack(f"=II{len(words)}I", 4 * len(words), 0, *words)
-        if not answered(vm, vm.gpu.post(Cmd.SUBMIT_3D, body, ctx_id=CTX)):
-            break
+    while number < MOST and answered(vm, post(number)):
         number += 1
     return number
+
+
+def assert_ends_alone(running, daemon, bystander, option):
+    daemon.wait_log("ended with status 1")
+    assert f"than --{option} allows" in daemon.log()
+    assert bystander.alive()
+    assert running.connect(daemon).get_features()
 
 
 @pytest.mark.parametrize("commands", [sub_contexts, resources])
@@ -60,8 +67,38 @@ def test_memory_of_streams(running, commands):
     bystander = running.vm(daemon, headless=True)
     vm = running.vm(daemon, headless=True)
     require(vm.gpu.ctx_create(CTX))
-    assert eat(vm, commands) < MOST
-    daemon.wait_log("ended with status 1")
-    assert "more than --max-memory allows" in daemon.log()
-    assert bystander.alive()
-    assert running.connect(daemon).get_features()
+
+    def post(number):
+        words = commands(number)
+        body = struct.pack(f"=II{len(words)}I", 4 * len(words), 0, *words)
+        return vm.gpu.post(Cmd.SUBMIT_3D, body, ctx_id=CTX)
+
+    assert eat(vm, post) < MOST
+    assert_ends_alone(running, daemon, bystander, "max-memory")
+
+
+def start_venus(running, *args):
+    """Asked for by name: what it allocates need not be mappable here."""
+    try:
+        daemon = running.daemon("virglrenderer", "--capset", "venus", *args)
+        running.connect(daemon).get_features()
+        return daemon
+    except (StartError, HangUp, OSError):
+        assert "venus" not in os.environ.get("VHOST_DEVICE_GPU_REQUIRE", "").split(",")
+        for daemon in running.daemons:
+            daemon.kill()
+        running.daemons.clear()
+        pytest.skip("this host does not start Venus")
+
+
+def test_workers_of_the_render_server(running):
+    """Each Vulkan context is a process, a grandchild of the session, and a thread here."""
+    daemon = start_venus(running, "--max-tasks", "64")
+    bystander = running.vm(daemon, headless=True)
+    vm = running.vm(daemon, headless=True)
+    for number in range(1, 61):
+        body = struct.pack("=II64s", 4, CAPSET_VENUS, b"test")
+        if not answered(vm, vm.gpu.post(Cmd.CTX_CREATE, body, ctx_id=number)):
+            break
+    vm.user.wait_hang_up()
+    assert_ends_alone(running, daemon, bystander, "max-tasks")
