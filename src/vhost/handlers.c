@@ -128,9 +128,9 @@ static int reset_device(
 }
 
 /*
- * The device status (virtio 1.3, section 2.1). 0 stops the queues and no more: QEMU sends it when
- * the VM is stopped, too, whose resources have to stay. A driver that begins anew is known by its
- * queue, or by RESET_DEVICE.
+ * The device status (virtio 1.3, section 2.1). 0 stops the queues and no more: front-ends send it
+ * when the VM is only stopped, too, whose resources have to stay (quirks.h). A driver that begins
+ * anew is known by its queue, or by RESET_DEVICE.
  */
 static int set_status(struct vhost *vhost, struct vhost_message *message, struct vhost_reply *reply)
 {

@@ -15,8 +15,9 @@
  *			far.				struct vhost_device, config_features
  *	QEMU before 8.2	sends no RESET_DEVICE: a control queue that starts at its first index while
  *			the other is stopped counts as a reset.	session.c, queue_started()
- *	QEMU		sends SET_STATUS 0 when the VM is stopped as well as when the guest resets the
- *			device: it stops the queues and keeps the rest.	handlers.c, set_status()
+ *	QEMU		sends SET_STATUS 0 when it lets go of a device, which is so when the VM is
+ *			only stopped, too (10.0 leaves it out for this device): it stops the queues
+ *			and keeps the rest.		handlers.c, set_status()
  *	QEMU		starts an empty picture at each SCANOUT, and does not survive an UPDATE
  *			before one.			display/frontend.c
  *	QEMU		leaves some questions on the display socket unanswered.

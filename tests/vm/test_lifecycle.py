@@ -64,6 +64,23 @@ def test_driver_unbinds_and_binds(machines):
 
 
 @only_daemon
+def test_stopped_and_continued(machines):
+    """What the guest made stays, and QEMU, which sets the device status, finds it as it was."""
+    device = machines.device("2d", "--log-level", "debug")
+    guest = machines.guest(device)
+    spawn_pattern(guest, [(connectors(guest)[0], "640x480")])
+    wanted = smpte(640, 480)
+    guest.wait_picture("before", lambda seen: assert_same(seen, wanted))
+    for turn in range(3):
+        guest.qmp.cmd("stop")
+        guest.qmp.cmd("cont")
+        guest.wait_picture(f"after-{turn}", lambda seen: assert_same(seen, wanted))
+    guest.stop()
+    show_and_check(guest, "800x600")
+    assert "SET_STATUS" in (device.folder / "daemon.log").read_text()
+
+
+@only_daemon
 @pytest.mark.main
 def test_qemu_killed_and_another_comes(machines):
     device = machines.device("2d")
