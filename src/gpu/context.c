@@ -14,6 +14,7 @@
 #include "gpu/resource.h"
 #include "gpu/state.h"
 #include "util/fd.h"
+#include "util/scarce.h"
 
 #include <errno.h>
 #include <string.h>
@@ -123,6 +124,8 @@ static enum gpu_verdict check_new(
 			command, 0, GPU_ERR_INVALID_PARAMETER, "the capset is not offered");
 	if (g_hash_table_size(device->contexts->by_id) >= device->limits.max[GPU_LIMIT_CONTEXTS])
 		return gpu_command_fail(command, 0, gpu_limit_error(GPU_LIMIT_CONTEXTS));
+	if (memory_is_scarce())
+		return gpu_command_fail(command, 0, gpu_limit_error(GPU_LIMIT_MEMORY));
 	/* A context has sockets and processes of its own, where it is Vulkan's. */
 	if (fd_is_scarce())
 		return gpu_command_refuse(

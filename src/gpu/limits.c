@@ -99,8 +99,9 @@ const struct gpu_limit_row gpu_limit_rows[GPU_LIMIT_COUNT] = {
 			.help = "memory of one session, its render server included; 0: any",
 			.man = "How much memory one session and the processes that it started may "
 			       "have for themselves, whatever it is for; the guest\\(aqs own memory "
-			       "is not counted, and a GPU\\(aqs is not either. A session that "
-			       "has more is ended, with a line in the log. 0 stands for no limit.",
+			       "is not counted, and a GPU\\(aqs is not either. Above 7/8 of it the "
+			       "guest gets no new contexts and resources; a session that has more "
+			       "is ended, with a line in the log. 0 stands for no limit.",
 		},
 	[GPU_LIMIT_TASKS] =
 		{

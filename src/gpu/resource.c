@@ -16,6 +16,7 @@
 #include "gpu/state.h"
 #include "util/checked.h"
 #include "util/log.h"
+#include "util/scarce.h"
 
 #include <errno.h>
 #include <sys/random.h>
@@ -207,6 +208,8 @@ enum gpu_verdict gpu_resource_check_new(
 			command, id, GPU_ERR_INVALID_RESOURCE_ID, "the id is 0 or in use");
 	if (g_hash_table_size(device->resources->by_id) >= device->limits.max[GPU_LIMIT_RESOURCES])
 		return gpu_command_fail(command, id, gpu_limit_error(GPU_LIMIT_RESOURCES));
+	if (memory_is_scarce())
+		return gpu_command_fail(command, id, gpu_limit_error(GPU_LIMIT_MEMORY));
 	return GPU_OK;
 }
 

@@ -18,8 +18,9 @@
  *
  * It also looks at what the session and its helpers take (session/usage.h), since no library counts
  * what a guest's commands make inside of it: the more often, the less is left, so that memory which
- * grows by 16 GiB a second is still seen in time. Who takes too much may be anywhere in a driver,
- * and is ended at once.
+ * grows by 16 GiB a second is still seen in time. Near the limit the guest is told that there is no
+ * memory, so that programs in the guest fail before all of it does. Who takes more may be anywhere in
+ * a driver, and is ended at once.
  *
  * Once started it allocates nothing and takes no lock but the log's, just before the end.
  */
@@ -30,6 +31,7 @@
 #include "util/child.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/scarce.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,6 +56,10 @@ struct watchdog {
 
 /* How fast memory may grow, bytes in a millisecond: about 16 GiB in a second. */
 #define GROWTH_PER_MS (UINT64_C(16) << 20)
+
+/* Above so much of the limit a guest gets nothing new. */
+#define SCARCE_FROM 7
+#define SCARCE_OF   8
 
 /* And how fast threads may come: a process takes a millisecond at least. */
 #define TASKS_PER_MS 1
@@ -103,6 +109,8 @@ static int look_at_usage(const struct watchdog *watchdog)
 		return -1;
 	usage_measure(watchdog->meter, &usage);
 	check_usage(limits, &usage);
+	memory_set_scarce(usage.memory_len > limits->memory_len / SCARCE_OF * SCARCE_FROM &&
+			  limits->memory_len > 0);
 	if (limits->memory_len > 0)
 		wait_ms = (limits->memory_len - usage.memory_len) / GROWTH_PER_MS;
 	if (limits->task_count > 0)

@@ -4,16 +4,18 @@
 whole has a limit, and ends when it takes more. Its neighbours and the listener do not."""
 
 import os
+import re
 import select
 import struct
 
 import pytest
 
 from frontend import virgl
-from frontend.daemon import StartError
+from frontend.daemon import StartError, wait_until
+from frontend.memory import MIB
 from frontend.patience import PATIENCE
 from frontend.vhost_user import HangUp
-from frontend.virtio_gpu import BIND_SAMPLER_VIEW, TEXTURE_2D, Cmd, require
+from frontend.virtio_gpu import BIND_SAMPLER_VIEW, TEXTURE_2D, Cmd, Resp, require
 
 CTX = 1
 # Of a session that does nothing; sanitizers take as much again, and more.
@@ -75,6 +77,41 @@ def test_memory_of_streams(running, commands):
 
     assert eat(vm, post) < MOST
     assert_ends_alone(running, daemon, bystander, "max-memory")
+
+
+def memory_len(pid):
+    """As the daemon counts it."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        found = re.findall(r"^(?:RssAnon|VmSwap):\s+(\d+) kB", status.read(), re.MULTILINE)
+    return sum(map(int, found)) * 1024
+
+
+def test_guest_is_told_before(running):
+    """Above 7/8 of the limit a guest gets nothing new, and the session lives."""
+    limit = 512 * MIB
+    daemon = running.daemon("virglrenderer", "--max-memory", str(limit))
+    vm = running.vm(daemon, headless=True)
+    pid = daemon.session_pid()
+    require(vm.gpu.ctx_create(CTX))
+    require(vm.gpu.create_2d(1, 1, 4, 4))
+    number = 1
+    while memory_len(pid) < limit * 29 / 32:
+        require(vm.gpu.submit_3d(CTX, virgl.create_pipe_resource(
+            number, TEXTURE_2D, 1, BIND_SAMPLER_VIEW | 2, 1024, 1024)))
+        number += 1
+
+    def is_refused():
+        answer = vm.gpu.ctx_create(CTX + 1)
+        if answer.ok:
+            require(vm.gpu.ctx_destroy(CTX + 1))
+        return answer.type == Resp.ERR_OUT_OF_MEMORY
+
+    wait_until(is_refused, "out of memory")
+    assert vm.gpu.create_2d(2, 1, 4, 4).type == Resp.ERR_OUT_OF_MEMORY
+    assert "CTX_CREATE: resource 0" in daemon.log() and "its limit (--max-memory)" in daemon.log()
+    require(vm.gpu.unref(1))
+    require(vm.gpu.ctx_destroy(CTX))
+    assert vm.user.get_features()
 
 
 def start_venus(running, *args):

@@ -6,6 +6,7 @@
  */
 #include "gpu-fakes.h"
 #include "gpu/device.h"
+#include "util/scarce.h"
 
 #include <errno.h>
 #include <string.h>
@@ -231,6 +232,17 @@ static void test_capset_limit(struct gpu_fixture *f, gconstpointer data)
 	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
 }
 
+/* Nothing new where the process is near its limit; what is there can be used, and given back. */
+static void test_scarce_memory(struct gpu_fixture *f, gconstpointer data)
+{
+	g_assert_cmphex(gpu_fixture_create_2d(f, 1, 16, 16), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	memory_set_scarce(true);
+	g_assert_cmphex(gpu_fixture_create_2d(f, 2, 16, 16), ==, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	g_assert_cmphex(gpu_fixture_unref(f, 1), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	memory_set_scarce(false);
+	g_assert_cmphex(gpu_fixture_create_2d(f, 2, 16, 16), ==, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
 static void test_answer_without_room(struct gpu_fixture *f, gconstpointer data)
 {
 	const struct virtio_gpu_ctrl_hdr command = {.type = htole32(0xdead)};
@@ -259,6 +271,7 @@ int main(int argc, char **argv)
 	ADD("/gpu/outputs-changed", test_outputs_changed);
 	ADD("/gpu/limits", test_limits);
 	ADD("/gpu/capset-limit", test_capset_limit);
+	ADD("/gpu/scarce-memory", test_scarce_memory);
 	ADD("/gpu/answer-without-room", test_answer_without_room);
 	return g_test_run();
 }

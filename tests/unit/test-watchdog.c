@@ -8,6 +8,7 @@
 
 #include "session/usage.h"
 #include "util/child.h"
+#include "util/scarce.h"
 #include "util/signals.h"
 
 #include <errno.h>
@@ -124,19 +125,20 @@ static void be_undisturbed(const struct ends *ends)
 	_exit(STOPPED);
 }
 
-static void eat_memory(int flags)
+static void *eat_memory(size_t len, int flags)
 {
-	void *memory = mmap(NULL, EATEN_LEN, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
+	void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
 
 	g_assert_true(memory != MAP_FAILED);
-	memset(memory, 1, EATEN_LEN);
+	memset(memory, 1, len);
+	return memory;
 }
 
 static void be_hungry(const struct ends *ends)
 {
 	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, &usage_limits));
 	say_ready(ends);
-	eat_memory(MAP_PRIVATE);
+	eat_memory(EATEN_LEN, MAP_PRIVATE);
 	sleep_for_ever();
 }
 
@@ -147,7 +149,7 @@ static void have_hungry_helper(const struct ends *ends)
 
 	if (child_fork(&helper) == 0) {
 		if (fork() == 0)
-			eat_memory(MAP_SHARED);
+			eat_memory(EATEN_LEN, MAP_SHARED);
 		sleep_for_ever();
 	}
 	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, &usage_limits));
@@ -183,13 +185,38 @@ static void be_frugal(const struct ends *ends)
 	char byte;
 
 	usage_measure(meter, &before);
-	eat_memory(MAP_SHARED);
+	eat_memory(EATEN_LEN, MAP_SHARED);
 	usage_measure(meter, &after);
 	usage_meter_destroy(meter);
 	g_assert_cmpuint(after.memory_len, <, before.memory_len + EATEN_LEN / 2);
 	g_assert_cmpuint(after.task_count, ==, 2);
 	say_ready(ends);
 	g_assert_cmpint(read(ends->socket_fd, &byte, 1), ==, 1);
+	watchdog_stop(watchdog);
+	_exit(STOPPED);
+}
+
+/* More than 7/8 of a limit that is measured first, and then less again. */
+static void be_near_the_limit(const struct ends *ends)
+{
+	struct watchdog_limits limits = {.busy_ms = LONG_MS};
+	struct usage_meter *meter = usage_meter_create();
+	struct watchdog *watchdog;
+	struct usage usage;
+	void *memory;
+
+	usage_measure(meter, &usage);
+	usage_meter_destroy(meter);
+	limits.memory_len = usage.memory_len + ALLOWED_LEN;
+	watchdog = watchdog_start(ends->socket_fd, ends->signal_fd, &limits);
+	say_ready(ends);
+	g_assert_false(memory_is_scarce());
+	memory = eat_memory(limits.memory_len / 16 * 15 - usage.memory_len, MAP_PRIVATE);
+	while (!memory_is_scarce())
+		g_usleep(1000);
+	munmap(memory, limits.memory_len / 16 * 15 - usage.memory_len);
+	while (memory_is_scarce())
+		g_usleep(1000);
 	watchdog_stop(watchdog);
 	_exit(STOPPED);
 }
@@ -345,6 +372,15 @@ static void test_frugal(void)
 	finish(&session);
 }
 
+static void test_near_the_limit(void)
+{
+	struct session session;
+
+	start(&session, be_near_the_limit);
+	check_status(&session, STOPPED);
+	finish(&session);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -361,5 +397,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/watchdog/memory-of-helpers", test_memory_of_helpers);
 	g_test_add_func("/watchdog/tasks", test_tasks);
 	g_test_add_func("/watchdog/frugal", test_frugal);
+	g_test_add_func("/watchdog/near-the-limit", test_near_the_limit);
 	return g_test_run();
 }
