@@ -64,5 +64,6 @@ void options_print_help(void)
 		print_option(&rows->row[i]);
 	print_modes();
 	printf("\nDefaults are in square brackets. BOOL is true or false, or left out for true.\n"
+	       "SIZE is in bytes, or has a suffix K, M, G or T.\n"
 	       "The manual page vhost-device-gpu(1) has examples.\n");
 }
