@@ -82,9 +82,10 @@ static int create(uint64_t mask, struct renderer **ret_renderer, char **ret_mess
 	const struct renderer_options options = {
 		.settings =
 			{
-				{&renderer_option_use_egl, mask != VENUS_MASK, NULL},
-				{&renderer_option_use_gles, mask != VENUS_MASK, NULL},
-				{&renderer_option_use_surfaceless, mask != VENUS_MASK, NULL},
+				{.option = &renderer_option_use_egl, .is_on = mask != VENUS_MASK},
+				{.option = &renderer_option_use_gles, .is_on = mask != VENUS_MASK},
+				{.option = &renderer_option_use_surfaceless,
+					.is_on = mask != VENUS_MASK},
 			},
 		.capset_mask = mask,
 	};
@@ -790,7 +791,7 @@ static void choose_module(const char *program)
 	g_autofree char *real = g_canonicalize_filename(program, NULL);
 	g_autofree char *folder = g_path_get_dirname(real);
 	g_autofree char *path =
-		g_build_filename(folder, "..", "..", "src", "renderer", "modules", NULL);
+		g_build_filename(folder, "..", "..", "src", "renderer", "virgl", NULL);
 
 	g_setenv("VHOST_DEVICE_GPU_LIBDIR", path, FALSE);
 }
