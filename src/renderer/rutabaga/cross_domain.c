@@ -64,13 +64,14 @@ static const char *check_init(const struct stream *stream)
 	const struct cross_domain_init *init = (const void *)stream->bytes;
 	const struct cross_domain_init_legacy *legacy = (const void *)stream->bytes;
 	const bool is_legacy = stream->len == sizeof(*legacy);
-	const uint32_t query_ring_id = is_legacy ? legacy->ring_id : init->query_ring_id;
-	const uint32_t channel_ring_id = is_legacy ? legacy->ring_id : init->channel_ring_id;
-	const uint32_t channel_type = is_legacy ? legacy->channel_type : init->channel_type;
+	uint32_t query_ring_id, channel_ring_id, channel_type;
 
 	if (!is_legacy && stream->len != sizeof(*init) &&
 		stream->len != sizeof(*init) + INIT_UUID_LEN)
 		return "INIT has an unknown length";
+	query_ring_id = is_legacy ? legacy->ring_id : init->query_ring_id;
+	channel_ring_id = is_legacy ? legacy->ring_id : init->channel_ring_id;
+	channel_type = is_legacy ? legacy->channel_type : init->channel_type;
 	if (stream->context->is_initialized)
 		return "INIT comes twice";
 	if (!is_ring(stream, query_ring_id, sizeof(struct cross_domain_requirements)) ||
