@@ -10,9 +10,16 @@
  *	KICK	which: one byte: write to a descriptor that was sent
  *	READ	nothing: read away what was answered
  *	SHUT_DOWN nothing more is written: the front-end shuts its side down
+ *	MAP	a byte: the device asks for memory to be mapped, in that page of the region
+ *	UNMAP	the same: unmapped
+ *	ANSWER	request and status: one byte each: an answer on the back-end channel
+ *	ANSWER_RAW length: one byte; bytes that go into that channel as they are
+ *	CONFIG	nothing: the device's configuration space changed
+ *	RENAME	nothing: the front-end's process is called as QEMU is, or is not any more
  * The byte for descriptors has their number in its lower half; what they are is taken in turn from
  * the upper half on.
  */
+#include "util/fd.h"
 #include "vhost/protocol.h"
 #include "vhost/vhost.h"
 
@@ -22,6 +29,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,7 +38,22 @@
 #define MAX_CHAINS  64
 #define QUEUE_COUNT 2
 
-enum operation { MESSAGE, RAW, KICK, READ, SHUT_DOWN, OPERATION_COUNT };
+#define PAGE_LEN 4096
+
+enum operation {
+	MESSAGE,
+	RAW,
+	KICK,
+	READ,
+	SHUT_DOWN,
+	MAP,
+	UNMAP,
+	ANSWER,
+	ANSWER_RAW,
+	CONFIG,
+	RENAME,
+	OPERATION_COUNT
+};
 enum fd_kind { FD_MEMORY, FD_EVENT, FD_SOCKET, FD_NULL, FD_KIND_COUNT };
 
 struct input {
@@ -43,7 +66,10 @@ struct frontend {
 	struct vhost *vhost;
 	int fd;
 	int event_fd;
+	int backend_fd; /* our end of the socket that was sent last, or -1 */
 	bool is_over;
+	bool is_qemu;
+	unsigned int requests; /* on the back-end channel, without an answer */
 	unsigned int changing;
 };
 
@@ -157,6 +183,17 @@ static const uint8_t *take(struct input *input, size_t *len)
 	return data;
 }
 
+/* The device gets one end, and whatever it asks there comes to the other. */
+static int make_socket(struct frontend *frontend)
+{
+	int fds[2];
+
+	g_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	fd_clear(&frontend->backend_fd);
+	frontend->backend_fd = fds[0];
+	return fds[1];
+}
+
 static int make_fd(struct frontend *frontend, enum fd_kind kind)
 {
 	int fd;
@@ -169,7 +206,7 @@ static int make_fd(struct frontend *frontend, enum fd_kind kind)
 	case FD_EVENT:
 		return fcntl(frontend->event_fd, F_DUPFD_CLOEXEC, 0);
 	case FD_SOCKET:
-		return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		return make_socket(frontend);
 	default:
 		return open("/dev/null", O_RDWR | O_CLOEXEC);
 	}
@@ -225,6 +262,50 @@ static void read_answers(struct frontend *frontend)
 		;
 }
 
+static void on_request_done(void *opaque, int error)
+{
+	struct frontend *frontend = opaque;
+
+	g_assert(error <= 0 && frontend->requests > 0);
+	frontend->requests--;
+}
+
+static void ask_frontend(struct frontend *frontend, bool maps, uint8_t page)
+{
+	const struct vhost_shmem_range range = {
+		.shmid = 1, .shm_offset = page * PAGE_LEN, .len = PAGE_LEN, .writable = true};
+	int ret;
+
+	if (maps)
+		ret = vhost_shmem_map(
+			frontend->vhost, &range, frontend->event_fd, on_request_done, frontend);
+	else
+		ret = vhost_shmem_unmap(frontend->vhost, &range, on_request_done, frontend);
+	frontend->requests += ret == 0;
+}
+
+static void answer_device(struct frontend *frontend, struct input *input)
+{
+	const struct {
+		struct vhost_header header;
+		uint64_t status;
+	} __attribute__((packed)) answer = {
+		.header = {.request = take_byte(input),
+			.flags = VHOST_VERSION | VHOST_FLAG_REPLY,
+			.size = sizeof(uint64_t)},
+		.status = take_byte(input),
+	};
+
+	(void)!send(frontend->backend_fd, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* The device knows QEMU by this name. */
+static void rename_process(struct frontend *frontend)
+{
+	frontend->is_qemu = !frontend->is_qemu;
+	prctl(PR_SET_NAME, frontend->is_qemu ? "qemu-system-x86" : "fuzz-vhost");
+}
+
 static void run_record(struct frontend *frontend, struct input *input)
 {
 	const uint64_t one = 1;
@@ -246,6 +327,26 @@ static void run_record(struct frontend *frontend, struct input *input)
 		break;
 	case SHUT_DOWN:
 		shutdown(frontend->fd, SHUT_WR);
+		break;
+	case MAP:
+		ask_frontend(frontend, true, take_byte(input));
+		break;
+	case UNMAP:
+		ask_frontend(frontend, false, take_byte(input));
+		break;
+	case ANSWER:
+		answer_device(frontend, input);
+		break;
+	case ANSWER_RAW:
+		len = take_byte(input);
+		(void)!send(
+			frontend->backend_fd, take(input, &len), len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		break;
+	case CONFIG:
+		vhost_notify_config(frontend->vhost);
+		break;
+	case RENAME:
+		rename_process(frontend);
 		break;
 	}
 	for (int i = 0; i < 32 && g_main_context_iteration(frontend->context, FALSE); i++)
@@ -271,7 +372,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.shmem_sizes = {[1] = 1 << 20},
 	};
 	struct input input = {data, len};
-	struct frontend frontend = {0};
+	struct frontend frontend = {.backend_fd = -1};
 	const int before = lowest_fd();
 	int fds[2];
 
@@ -285,6 +386,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	vhost_destroy(frontend.vhost);
 	close(frontend.fd);
 	close(frontend.event_fd);
+	fd_clear(&frontend.backend_fd);
+	if (frontend.is_qemu)
+		rename_process(&frontend);
 	g_main_context_unref(frontend.context);
 	g_assert(lowest_fd() == before);
 	return 0;

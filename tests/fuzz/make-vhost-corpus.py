@@ -9,7 +9,9 @@ import pathlib
 import struct
 import sys
 
-MESSAGE, RAW, KICK, READ, SHUT_DOWN = range(5)
+(MESSAGE, RAW, KICK, READ, SHUT_DOWN, MAP, UNMAP, BACKEND_ANSWER, BACKEND_RAW, CONFIG,
+ RENAME) = range(11)
+SHARED_OBJECT_REMOVE, SHMEM_MAP, SHMEM_UNMAP = 7, 9, 10
 MEMORY, EVENT, SOCKET, NULL = range(4)
 NEED_REPLY = 8
 GPA, UVA = 0x1000, 0x7F0000000000
@@ -56,6 +58,15 @@ VHOST = {
     "reset": handshake() + TABLE + queue(0) + message(34) + queue(0) + message(4)
     + message(33, fds=1, kind=SOCKET),
     "hang-up": handshake() + TABLE + bytes([SHUT_DOWN]),
+    "shared-memory": handshake() + bytes([MAP, 1, BACKEND_ANSWER, SHMEM_MAP, 0, UNMAP, 1, MAP, 2,
+                                          BACKEND_ANSWER, SHMEM_UNMAP, 1, CONFIG, MAP, 3,
+                                          BACKEND_ANSWER, SHMEM_UNMAP, 0]),
+    "shared-memory-qemu": bytes([RENAME]) + handshake()
+    + bytes([MAP, 1, BACKEND_ANSWER, SHMEM_MAP, 0, BACKEND_ANSWER, SHARED_OBJECT_REMOVE, 0,
+             MAP, 2, BACKEND_ANSWER, SHMEM_MAP, 1, BACKEND_ANSWER, SHARED_OBJECT_REMOVE, 1, MAP, 3, SHUT_DOWN]),
+    "shared-memory-replaced": handshake() + bytes([MAP, 1, UNMAP, 1])
+    + message(21, fds=1, kind=SOCKET) + bytes([MAP, 2, BACKEND_RAW, 4]) + bytes(4)
+    + bytes([BACKEND_ANSWER, SHMEM_MAP, 0]),
     "halves": bytes([RAW, 6]) + struct.pack("<IH", 1, 1) + bytes([RAW, 6]) + bytes(6),
 }
 
