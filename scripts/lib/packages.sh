@@ -9,7 +9,7 @@ BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libpix
 # Programs to boot a guest, and the drivers that host and guest share (the guest's root is ours).
 GUEST_PACKAGES=(qemu-system-x86 qemu-system-gui qemu-system-common qemu-system-data seabios
 	ipxe-qemu busybox-static cpio kmod xz-utils zstd libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri kmscube)
-CHECK_PACKAGES=(clang clang-format shellcheck python3 python3-venv make libvulkan-dev)
+CHECK_PACKAGES=(clang clang-format clang-tidy shellcheck python3 python3-venv make libvulkan-dev)
 VM_TEST_PACKAGES=(libdrm-tests glmark2-es2-drm weston seatd)
 # Taken from backports as one where the release's own are too old.
 QEMU_PACKAGES=(qemu-system-x86 qemu-system-gui qemu-system-common qemu-system-data seabios)

@@ -105,7 +105,7 @@ static int set_number(struct parser *parser, const struct option_row *row, const
 static int set_path(
 	struct parser *parser, const struct option_row *row, const char *value, char **path)
 {
-	if (value[0] == '\0')
+	if (!value || value[0] == '\0')
 		return options_fail(parser, "--%s takes a path, not an empty word", row->name);
 	g_free(*path);
 	*path = g_strdup(value);

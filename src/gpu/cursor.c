@@ -37,8 +37,8 @@ static enum gpu_verdict read_image(
 	rect.height = framebuffer.height;
 	ret = gpu_pixels_get(device, &framebuffer, &rect, PIXMAN_a8r8g8b8, &staging, &pixels);
 	for (uint32_t y = 0; ret == 0 && y < rect.height; y++)
-		memcpy(image + y * DISPLAY_CURSOR_SIZE,
-			(const uint8_t *)pixels.data + y * pixels.stride, rect.width * 4);
+		memcpy(image + (size_t)y * DISPLAY_CURSOR_SIZE,
+			(const uint8_t *)pixels.data + y * pixels.stride, (size_t)rect.width * 4);
 	gpu_buffer_finish(device, &staging);
 	return gpu_command_fail(command, id, ret);
 }

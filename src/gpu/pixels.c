@@ -21,15 +21,17 @@ static bool is_same(pixman_format_code_t from, pixman_format_code_t to)
 static int pixels_convert(const struct display_pixels *from, pixman_format_code_t from_format,
 	const struct gpu_rect *rect, pixman_format_code_t to_format, void *to)
 {
-	pixman_image_t *source = pixman_image_create_bits_no_clear(from_format, rect->width,
-		rect->height, (uint32_t *)(uintptr_t)from->data, from->stride);
-	pixman_image_t *target = pixman_image_create_bits_no_clear(
-		to_format, rect->width, rect->height, to, rect->width * 4);
+	/* scanout.c and flush.c keep sizes and strides far below what an int holds. */
+	const int width = (int)rect->width, height = (int)rect->height;
+	pixman_image_t *source = pixman_image_create_bits_no_clear(
+		from_format, width, height, (uint32_t *)(uintptr_t)from->data, (int)from->stride);
+	pixman_image_t *target =
+		pixman_image_create_bits_no_clear(to_format, width, height, to, width * 4);
 	int ret = source && target ? 0 : -ENOMEM;
 
 	if (ret == 0)
-		pixman_image_composite32(PIXMAN_OP_SRC, source, NULL, target, 0, 0, 0, 0, 0, 0,
-			rect->width, rect->height);
+		pixman_image_composite32(
+			PIXMAN_OP_SRC, source, NULL, target, 0, 0, 0, 0, 0, 0, width, height);
 	if (source)
 		pixman_image_unref(source);
 	if (target)

@@ -193,7 +193,7 @@ static int listen_at(const char *path)
 		return -errno;
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
+	g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
 	/* Of a process with this number that is no more. */
 	(void)unlink(path);
 	mask = umask(0177);

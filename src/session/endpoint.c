@@ -62,7 +62,7 @@ static int make_address(const char *path, struct sockaddr_un *ret_address, char 
 			strlen(path), sizeof(address.sun_path) - 1);
 		return -ENAMETOOLONG;
 	}
-	strcpy(address.sun_path, path);
+	g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
 	*ret_address = address;
 	return 0;
 }
@@ -177,6 +177,7 @@ int endpoint_open(const char *path, struct endpoint *ret_endpoint, char **ret_me
 
 	if (ret < 0)
 		return ret;
+	/* Held until the end of this function. NOLINTNEXTLINE(clang-analyzer-deadcode.DeadStores) */
 	lock_fd = lock_directory(path);
 	ret = remove_stale(&address, ret_message);
 	if (ret < 0)

@@ -106,7 +106,7 @@ static int start_child(struct probe *probe, const struct renderer_options *optio
 /* Return: 0 when the pipe has something, -ETIMEDOUT, -EINTR for @interrupt_fd, another errno. */
 static int wait_for_child(const struct probe *probe, int interrupt_fd)
 {
-	gint64 end_us = g_get_monotonic_time() + TIME_LIMIT_S * G_USEC_PER_SEC;
+	gint64 end_us = g_get_monotonic_time() + (gint64)TIME_LIMIT_S * G_USEC_PER_SEC;
 	struct pollfd polls[] = {
 		{.fd = probe->pipe_fd, .events = POLLIN},
 		{.fd = interrupt_fd, .events = POLLIN},

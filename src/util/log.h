@@ -21,7 +21,7 @@
 #define LOG_LINE_SIZE 2048
 
 #define LOG_PEER_BURST	     10
-#define LOG_PEER_INTERVAL_US (5 * G_USEC_PER_SEC)
+#define LOG_PEER_INTERVAL_US ((gint64)5 * G_USEC_PER_SEC)
 
 /** struct log_limit - State of one rate-limited call site; static storage, zero at first. */
 struct log_limit {

@@ -40,7 +40,7 @@ static void take_bytes(struct log_pipe *pipe, const char *bytes, size_t len)
 			pipe->was_cut = true;
 		else
 			/* The log's text ends at a zero. */
-			pipe->line[pipe->line_len++] = bytes[i] ? bytes[i] : ' ';
+			pipe->line[pipe->line_len++] = (char)(bytes[i] ? bytes[i] : ' ');
 	}
 }
 

@@ -7,7 +7,7 @@
 #include <glib.h>
 
 /** Most bytes that wait for a peer that does not read; beyond it the channel ends. */
-#define VHOST_MAX_QUEUED_LEN (1024 * 1024)
+#define VHOST_MAX_QUEUED_LEN ((size_t)1024 * 1024)
 
 struct vhost_channel;
 

@@ -323,7 +323,7 @@ int vhost_handle_set_vring_kick(
 	struct vhost *vhost, struct vhost_message *message, struct vhost_reply *reply)
 {
 	struct vhost_queue *queue;
-	int fd;
+	int fd = -1;
 	int ret = take_vring_fd(vhost, message, &queue, &fd);
 
 	if (ret < 0)
@@ -349,7 +349,7 @@ int vhost_handle_set_vring_call(
 {
 	const uint64_t one = 1;
 	struct vhost_queue *queue;
-	int fd;
+	int fd = -1;
 	int ret = take_vring_fd(vhost, message, &queue, &fd);
 
 	if (ret < 0)
@@ -365,7 +365,7 @@ int vhost_handle_set_vring_err(
 	struct vhost *vhost, struct vhost_message *message, struct vhost_reply *reply)
 {
 	struct vhost_queue *queue;
-	int fd;
+	int fd = -1;
 	int ret = take_vring_fd(vhost, message, &queue, &fd);
 
 	if (ret == 0)

@@ -142,7 +142,7 @@ int64_t chain_check_indirect(struct virtq *vq, uint16_t flags, uint32_t len)
 		return virtq_break(vq, -EPROTO, "a chain that goes on behind an indirect table");
 	if (len == 0 || len % sizeof(struct vring_desc) != 0)
 		return virtq_break(vq, -EPROTO, "an indirect table of a bad length");
-	return len / sizeof(struct vring_desc);
+	return (int64_t)(len / sizeof(struct vring_desc));
 }
 
 static bool copy_range(

@@ -138,7 +138,7 @@ static int place_in_file(const struct mapping *mapping, const void *address, uin
 static int find_in_file(struct renderer_virgl *virgl, const struct gpu_resource *resource, int fd,
 	uint64_t *ret_offset)
 {
-	struct mapping mapping;
+	struct mapping mapping = {0};
 	struct stat st;
 	uint64_t len;
 	void *address;
