@@ -208,6 +208,17 @@ VIRGL = COMMON | {
     "stream-wrong": context() + texture(5) + submit(
         transfer3d(5, (0, 0, 0, 16, 16, 1), offset=0xffffff00, stride=0x10000000) + stream(3, 4))
     + submit(inline_write(5, (0x7fffffff, 0, 0, 2, 2, 1), (1, 2))) + submit(words(TRANSFER3D | 40 << 16)),
+    # 15 lines, or 3 layers, of so many bytes are a few bytes in 32 bits.
+    "wraps": context() + texture(5) + transfer(5, BOX, stride=286331154)
+    + transfer(5, BOX, stride=286331154, read=True) + transfer(5, BOX, offset=0xffffffc0)
+    + submit(transfer3d(5, BOX, stride=286331154))
+    + submit(transfer3d(5, BOX, stride=286331154, direction=2))
+    + submit(copy_transfer(5, BOX, 5, stride=286331154))
+    + submit(inline_write(5, BOX, range(64), stride=286331154))
+    + texture(6, target=ARRAY_2D, array=4, size=(8, 8))
+    + transfer(6, (0, 0, 0, 8, 8, 4), stride=32, layer=1431655766)
+    + texture(7, fmt=27, target=BUFFER, size=(4096,), length=16384)
+    + transfer(7, (0, 0, 0, 256, 1, 1), read=True),
     "venus": context(1, 4) + blob(3, 2, 1, 0, 8192, ctx=1) + attach(3)
     + command(0x208, words(3, 0) + struct.pack("<Q", 0)) + answer()
     + blob(4, 2, 1, 1, 8192, ctx=1) + attach(4) + context(2, 4) + attach(4, 2) + attach(3, 2)
