@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# Copyright The vhost-device-gpu authors
+"""What a process has: descriptors, and memory that is not the guest's."""
+
+from dataclasses import dataclass
+
+from frontend.daemon import fd_count
+
+# Of what there was in the 10th round
+MAY_GROW = 0.01
+
+
+@dataclass
+class Usage:
+    fds: int
+    rss: int  # bytes
+
+    def __str__(self):
+        return f"{self.fds} descriptors, {self.rss / 2 ** 20:.2f} MiB"
+
+
+def is_sanitized(pid):
+    """AddressSanitizer keeps what was freed, to recognise its use."""
+    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps:
+        return "libasan" in maps.read()
+
+
+def usage(pid):
+    """Now. The guest's memory is shared (RssShmem), all else is counted."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        sizes = dict(line.split(":", 1) for line in status if line.startswith("Rss"))
+    rss = sum(1024 * int(sizes[name].split()[0]) for name in ("RssAnon", "RssFile"))
+    return Usage(fd_count(pid), rss)
+
+
+def assert_flat(pid, early, late, pictures_len=0):
+    """pictures_len: bytes of pictures that may or may not be there at any time."""
+    assert late.fds <= early.fds, f"{early} became {late}"
+    if not is_sanitized(pid):
+        assert late.rss <= early.rss * (1 + MAY_GROW) + pictures_len, f"{early} became {late}"
