@@ -186,11 +186,13 @@ static const uint8_t *take(struct input *input, size_t *len)
 /* The device gets one end, and whatever it asks there comes to the other. */
 static int make_socket(struct frontend *frontend)
 {
+	const int smallest = 1;
 	int fds[2];
 
 	g_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	fd_clear(&frontend->backend_fd);
 	frontend->backend_fd = fds[0];
+	(void)setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest));
 	return fds[1];
 }
 
@@ -374,11 +376,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct input input = {data, len};
 	struct frontend frontend = {.backend_fd = -1};
 	const int before = lowest_fd();
+	const int smallest = 1;
 	int fds[2];
 
 	g_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	frontend.context = g_main_context_new();
 	frontend.fd = fds[1];
+	/* So that answers wait and are half sent. */
+	(void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest));
 	frontend.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	frontend.vhost = vhost_create(fds[0], &device, &events, &frontend, frontend.context);
 	while (input.len > 0 && !frontend.is_over)

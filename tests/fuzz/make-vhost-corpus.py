@@ -67,6 +67,10 @@ VHOST = {
     "shared-memory-replaced": handshake() + bytes([MAP, 1, UNMAP, 1])
     + message(21, fds=1, kind=SOCKET) + bytes([MAP, 2, BACKEND_RAW, 4]) + bytes(4)
     + bytes([BACKEND_ANSWER, SHMEM_MAP, 0]),
+    # What nobody reads, on both channels
+    "full": handshake() + message(44) * 60 + bytes([READ]) * 3,
+    "full-backend": handshake() + bytes([MAP, 1]) * 120 + bytes([BACKEND_ANSWER, SHMEM_MAP, 0]) * 8
+    + bytes([SHUT_DOWN]),
     "halves": bytes([RAW, 6]) + struct.pack("<IH", 1, 1) + bytes([RAW, 6]) + bytes(6),
 }
 
