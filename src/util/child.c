@@ -19,17 +19,15 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define MAX_CHILDREN 16
-
 /* Between two looks, where the kernel has no descriptors for processes. */
 #define LOOK_INTERVAL_MS 2
 
-static _Atomic pid_t running[MAX_CHILDREN];
+static _Atomic pid_t running[CHILD_MAX_COUNT];
 
 /* A child beyond the list runs all the same; only child_kill_all() does not know it. */
 static void list_add(pid_t pid)
 {
-	for (size_t i = 0; i < MAX_CHILDREN; i++) {
+	for (size_t i = 0; i < CHILD_MAX_COUNT; i++) {
 		pid_t none = 0;
 
 		if (atomic_compare_exchange_strong(&running[i], &none, pid))
@@ -39,7 +37,7 @@ static void list_add(pid_t pid)
 
 static void list_remove(pid_t pid)
 {
-	for (size_t i = 0; i < MAX_CHILDREN; i++) {
+	for (size_t i = 0; i < CHILD_MAX_COUNT; i++) {
 		pid_t expected = pid;
 
 		if (atomic_compare_exchange_strong(&running[i], &expected, 0))
@@ -48,21 +46,20 @@ static void list_remove(pid_t pid)
 }
 
 /* In the child, also between fork and exec: only what is safe there. */
-static void set_up(gpointer opaque)
+static void set_up(pid_t parent)
 {
-	const pid_t *parent = opaque;
 	sigset_t none;
 
 	/* A group of its own: signals of a terminal go to us, and we end it. */
 	setpgid(0, 0);
-	for (size_t i = 0; i < MAX_CHILDREN; i++)
+	for (size_t i = 0; i < CHILD_MAX_COUNT; i++)
 		atomic_store(&running[i], 0);
 	/* A program whose output nobody reads any more must not die of it. */
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != *parent)
+	if (getppid() != parent)
 		_exit(EXIT_FAILURE);
 }
 
@@ -82,33 +79,60 @@ pid_t child_fork(struct child *child)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		set_up(&parent);
+		set_up(parent);
 	else
 		child_adopt(child, pid);
 	return pid;
 }
 
-int child_spawn(struct child *child, const char *const *argv, const char *const *environment,
-	const struct child_fd *fds, size_t fd_count, int output_fd, char **ret_reason)
+struct spawn {
+	const struct child_program *program;
+	pid_t parent;
+};
+
+static void set_up_program(gpointer opaque)
 {
-	g_autofree int *sources = g_new(int, fd_count);
-	g_autofree int *targets = g_new(int, fd_count);
+	const struct spawn *spawn = opaque;
+
+	set_up(spawn->parent);
+	if (spawn->program->enter)
+		spawn->program->enter(spawn->program->enter_opaque);
+}
+
+int child_spawn(struct child *child, const struct child_program *program, char **ret_reason)
+{
+	g_autofree int *sources = g_new(int, program->fd_count);
+	g_autofree int *targets = g_new(int, program->fd_count);
+	struct spawn spawn = {.program = program, .parent = getpid()};
 	g_autoptr(GError) error = NULL;
-	pid_t parent = getpid();
 	GPid pid = 0;
 
-	for (size_t i = 0; i < fd_count; i++) {
-		sources[i] = fds[i].source_fd;
-		targets[i] = fds[i].target_fd;
+	for (size_t i = 0; i < program->fd_count; i++) {
+		sources[i] = program->fds[i].source_fd;
+		targets[i] = program->fds[i].target_fd;
 	}
-	if (!g_spawn_async_with_pipes_and_fds(NULL, argv, environment, G_SPAWN_DO_NOT_REAP_CHILD,
-		    set_up, &parent, -1, output_fd, output_fd, sources, targets, fd_count, &pid,
-		    NULL, NULL, NULL, &error)) {
+	if (!g_spawn_async_with_pipes_and_fds(NULL, program->argv, program->environment,
+		    G_SPAWN_DO_NOT_REAP_CHILD, set_up_program, &spawn, -1, program->output_fd,
+		    program->output_fd, sources, targets, program->fd_count, &pid, NULL, NULL, NULL,
+		    &error)) {
 		*ret_reason = g_strdup(error->message);
 		return -ENOEXEC;
 	}
 	child_adopt(child, pid);
 	return 0;
+}
+
+size_t child_list(pid_t ret_pids[CHILD_MAX_COUNT])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < CHILD_MAX_COUNT; i++) {
+		pid_t pid = atomic_load(&running[i]);
+
+		if (pid > 0)
+			ret_pids[count++] = pid;
+	}
+	return count;
 }
 
 static bool has_ended(pid_t pid)
@@ -175,7 +199,7 @@ void child_end(struct child *child)
 
 void child_kill_all(void)
 {
-	for (size_t i = 0; i < MAX_CHILDREN; i++) {
+	for (size_t i = 0; i < CHILD_MAX_COUNT; i++) {
 		pid_t pid = atomic_load(&running[i]);
 
 		if (pid > 0)

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/** Children beyond so many run all the same; only child_kill_all() and child_list() do not know them. */
+#define CHILD_MAX_COUNT 16
+
 /** struct child - A child process; zero for none */
 struct child {
 	pid_t pid;
@@ -33,17 +36,31 @@ struct child_fd {
 };
 
 /**
- * child_spawn() - Start a program
+ * struct child_program - What child_spawn() starts; all of it is borrowed
  * @argv: its words, ended by NULL; the first is the program's path
  * @environment: ended by NULL
  * @fds: what it inherits beside its output; its standard input is /dev/null
- * @output_fd: borrowed, its standard output and error; -1 for ours
+ * @output_fd: its standard output and error; -1 for ours
+ * @enter: called in the child last before exec, where only what is safe between fork and exec may
+ *	be done; or NULL
+ */
+struct child_program {
+	const char *const *argv;
+	const char *const *environment;
+	const struct child_fd *fds;
+	size_t fd_count;
+	int output_fd;
+	void (*enter)(const void *opaque);
+	const void *enter_opaque;
+};
+
+/**
+ * child_spawn() - Start a program
  * @ret_reason: on failure why; g_free()
  *
  * Return: 0 or a negative errno.
  */
-int child_spawn(struct child *child, const char *const *argv, const char *const *environment,
-	const struct child_fd *fds, size_t fd_count, int output_fd, char **ret_reason);
+int child_spawn(struct child *child, const struct child_program *program, char **ret_reason);
 
 /**
  * child_wait() - Wait until it has ended by itself
@@ -64,3 +81,6 @@ void child_end(struct child *child);
  * For a process that is about to end by _exit(); from any thread.
  */
 void child_kill_all(void);
+
+/** child_list() - The children that run, or were not waited for. Return: how many. */
+size_t child_list(pid_t ret_pids[CHILD_MAX_COUNT]);

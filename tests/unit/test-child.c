@@ -102,15 +102,26 @@ static void test_kill_all(void)
 	check_family_is_gone(second_fd);
 }
 
+/* Between fork and exec, with the program's output in place. */
+static void say_entered(const void *opaque)
+{
+	const char *word = opaque;
+
+	if (write(STDOUT_FILENO, word, strlen(word)) < 0)
+		_exit(1);
+}
+
 static void test_spawn(void)
 {
 	static const char *const argv[] = {
 		"/bin/sh", "-c", "echo \"$WORD\"; cat <&7; echo more >&2; exit 5", NULL};
 	static const char *const environment[] = {"WORD=hello", "PATH=/usr/bin:/bin", NULL};
+	pid_t pids[CHILD_MAX_COUNT];
 	int input[2], output[2], status = 0;
 	char text[64] = {0};
 	struct child child = {0};
 	struct child_fd fds[1];
+	struct child_program program = {.argv = argv, .environment = environment};
 	char *reason = NULL;
 	size_t len = 0;
 	ssize_t done;
@@ -120,11 +131,18 @@ static void test_spawn(void)
 	g_assert_cmpint(write(input[1], "in\n", 3), ==, 3);
 	close(input[1]);
 	fds[0] = (struct child_fd){.source_fd = input[0], .target_fd = 7};
-	g_assert_cmpint(child_spawn(&child, argv, environment, fds, 1, output[1], &reason), ==, 0);
+	program.fds = fds;
+	program.fd_count = 1;
+	program.output_fd = output[1];
+	program.enter = say_entered;
+	program.enter_opaque = "entered\n";
+	g_assert_cmpint(child_spawn(&child, &program, &reason), ==, 0);
+	g_assert_cmpuint(child_list(pids), ==, 1);
+	g_assert_cmpint(pids[0], ==, child.pid);
 	close(output[1]);
 	while ((done = read(output[0], text + len, sizeof(text) - 1 - len)) > 0)
 		len += (size_t)done;
-	g_assert_cmpstr(text, ==, "hello\nin\nmore\n");
+	g_assert_cmpstr(text, ==, "entered\nhello\nin\nmore\n");
 	g_assert_cmpint(child_wait(&child, PATIENCE_MS, &status), ==, 0);
 	g_assert_cmpint(WEXITSTATUS(status), ==, 5);
 	close(input[0]);
@@ -136,10 +154,12 @@ static void test_spawn_nothing(void)
 {
 	static const char *const argv[] = {"/nonexistent/program", NULL};
 	static const char *const environment[] = {NULL};
+	const struct child_program program = {
+		.argv = argv, .environment = environment, .output_fd = -1};
 	struct child child = {0};
 	g_autofree char *reason = NULL;
 
-	g_assert_cmpint(child_spawn(&child, argv, environment, NULL, 0, -1, &reason), <, 0);
+	g_assert_cmpint(child_spawn(&child, &program, &reason), <, 0);
 	g_assert_nonnull(strstr(reason, "/nonexistent/program"));
 	g_assert_cmpint(child.pid, ==, 0);
 	check_no_children();

@@ -122,6 +122,12 @@ int renderer_virgl_server_start(struct renderer_virgl *virgl, char **ret_reason)
 	const char *const argv[] = {server->path, "--socket-fd", G_STRINGIFY(SERVER_FD), NULL};
 	g_autofree char *reason = NULL;
 	struct child_fd inherited;
+	struct child_program program = {
+		.argv = argv,
+		.environment = (const char *const *)environment,
+		.fds = &inherited,
+		.fd_count = 1,
+	};
 	int pair[2], ret;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -132,8 +138,8 @@ int renderer_virgl_server_start(struct renderer_virgl *virgl, char **ret_reason)
 	if (output < 0)
 		return output;
 	inherited = (struct child_fd){.source_fd = theirs, .target_fd = SERVER_FD};
-	ret = child_spawn(&server->child, argv, (const char *const *)environment, &inherited, 1,
-		output, &reason);
+	program.output_fd = output;
+	ret = child_spawn(&server->child, &program, &reason);
 	if (ret < 0) {
 		log_pipe_close(&server->output);
 		*ret_reason = g_strdup_printf("cannot start %s: %s", server->path, reason);
