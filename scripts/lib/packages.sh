@@ -5,7 +5,8 @@
 # What the project needs from the distribution, one list for each purpose, and how to install it. Reads nothing but the machine; common.sh must have been read before.
 
 BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config libglib2.0-dev libpixman-1-dev
-	libdrm-dev libvirglrenderer-dev libepoxy-dev libegl-dev libgbm-dev)
+	libdrm-dev libvirglrenderer-dev libepoxy-dev libegl-dev libgbm-dev
+	libseccomp-dev libcap-ng-dev)
 # Programs to boot a guest, and the drivers that host and guest share (the guest's root is ours).
 GUEST_PACKAGES=(qemu-system-x86 qemu-system-gui qemu-system-common qemu-system-data seabios
 	ipxe-qemu busybox-static cpio kmod xz-utils zstd libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri kmscube)
