@@ -27,6 +27,8 @@
 #include <sys/uio.h>
 
 struct renderer;
+struct sandbox;
+struct sandbox_needs;
 
 /** enum gpu_resource_kind - Which command made the resource */
 enum gpu_resource_kind {
@@ -312,6 +314,7 @@ struct renderer {
  * @initial: "true" or "false"; NULL where there is a value
  * @help: a few words, for --help
  * @man: whole sentences in man(7) markup, for the man page
+ * @confine: where it is given, or on: add to the sandbox what @value needs; NULL: nothing
  *
  * Modes that understand the same option share the row: it is known by its address.
  */
@@ -321,6 +324,7 @@ struct renderer_option {
 	const char *initial;
 	const char *help;
 	const char *man;
+	void (*confine)(struct sandbox *sandbox, const char *value);
 };
 
 /** Most options that all modes have together, and most that can be given to one. */
@@ -343,6 +347,7 @@ struct renderer_setting {
  * @capset_mask: bit (1 << VIRTIO_GPU_CAPSET_*) for each capset asked for; 0: all that start
  * @tried_capset_mask: the capsets that a probe with these options found; 0: there was no probe
  * @render_node: path such as /dev/dri/renderD128, or NULL: choose, or do without
+ * @sandbox: what helper programs are confined by, or NULL; borrowed
  * @context: main context for the renderer's own sources
  */
 struct renderer_options {
@@ -350,6 +355,7 @@ struct renderer_options {
 	uint64_t capset_mask;
 	uint64_t tried_capset_mask;
 	const char *render_node;
+	const struct sandbox *sandbox;
 	GMainContext *context;
 };
 
@@ -368,11 +374,13 @@ struct renderer_capset_name {
  * @package: what a distribution calls the library it needs; NULL for none
  * @capsets: what it can have, ended by a NULL name; NULL for none
  * @options: what it understands on the command line, ended by NULL; NULL for none
+ * @needs: what the sandbox leaves open for it; NULL for nothing of its own
  * @create: NULL where it was not built
  *
  * @create returns 0 with the renderer, or a negative errno with *ret_message, one line that says,
  * without the mode's name, what was tried and what failed, freed by the caller with g_free(). It may start threads and
- * helper processes. It runs before the first byte from the front-end is read.
+ * helper processes. It runs before the first byte from the front-end is read, in the sandbox's first
+ * stage.
  */
 struct renderer_type {
 	const char *name;
@@ -381,6 +389,7 @@ struct renderer_type {
 	const char *package;
 	const struct renderer_capset_name *capsets;
 	const struct renderer_option *const *options;
+	const struct sandbox_needs *needs;
 	int (*create)(const struct renderer_options *options, struct renderer **ret_renderer,
 		char **ret_message);
 };

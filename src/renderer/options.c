@@ -3,8 +3,33 @@
 /* The options that modes have, and what was said about them. */
 #include "renderer/options.h"
 
+#include "sandbox/sandbox.h"
+
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+
+/* An X server's socket; connecting to it is over when the sandbox closes. */
+static void confine_glx(struct sandbox *sandbox, const char *value)
+{
+	sandbox_add_path(sandbox, "/tmp/.X11-unix", SANDBOX_CONNECT);
+}
+
+/* Cross-domain contexts connect when a guest makes them. */
+static void confine_channel(struct sandbox *sandbox, const char *value)
+{
+	static const struct sandbox_call calls[] = {
+		SANDBOX_CALL_IF_INT(socket, 0, AF_UNIX),
+		SANDBOX_CALL(connect),
+		{0},
+	};
+	static const struct sandbox_needs needs = {.calls = calls};
+	const char *equals = strchr(value, '=');
+
+	sandbox_add(sandbox, &needs);
+	if (equals)
+		sandbox_add_path(sandbox, equals + 1, SANDBOX_CONNECT);
+}
 
 const struct renderer_option renderer_option_use_egl = {
 	.name = "use-egl",
@@ -19,6 +44,7 @@ const struct renderer_option renderer_option_use_glx = {
 	.help = "let the renderer use GLX",
 	.man = "Let the renderer create its OpenGL contexts with GLX, which "
 	       "needs an X server.",
+	.confine = confine_glx,
 };
 
 const struct renderer_option renderer_option_use_gles = {
@@ -46,7 +72,15 @@ const struct renderer_option renderer_option_channel = {
 	       "are those of the library: \\fBwayland\\fR and, where it is newer than 0.1.3, "
 	       "\\fBpipewire\\fR, \\fBx11\\fR, \\fBdbus\\-session\\fR and "
 	       "\\fBdbus\\-system\\fR. What listens there is open to the guest.",
+	.confine = confine_channel,
 };
+
+void renderer_options_confine(const struct renderer_options *options, struct sandbox *sandbox)
+{
+	for (const struct renderer_setting *setting = options->settings; setting->option; setting++)
+		if (setting->option->confine && (setting->value || setting->is_on))
+			setting->option->confine(sandbox, setting->value);
+}
 
 bool renderer_option_is_on(
 	const struct renderer_options *options, const struct renderer_option *option)

@@ -28,3 +28,6 @@ void renderer_option_set(
  */
 int renderer_option_add(
 	struct renderer_options *options, const struct renderer_option *option, const char *value);
+
+/** renderer_options_confine() - Add to a sandbox what the options that were given need. */
+void renderer_options_confine(const struct renderer_options *options, struct sandbox *sandbox);

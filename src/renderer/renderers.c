@@ -7,20 +7,25 @@
 #include "renderer/renderers.h"
 
 #include "renderer/create.h"
+#include "renderer/needs.h"
 #include "renderer/options.h"
 
 #include <string.h>
 
 #ifdef HAVE_VIRGL
 #define VIRGL_CREATE renderer_virgl_create
+#define VIRGL_NEEDS  &renderer_virgl_needs
 #else
 #define VIRGL_CREATE NULL
+#define VIRGL_NEEDS  NULL
 #endif
 
 #ifdef HAVE_RUTABAGA
 #define RUTABAGA_CREATE renderer_rutabaga_create
+#define RUTABAGA_NEEDS	&renderer_rutabaga_needs
 #else
 #define RUTABAGA_CREATE NULL
+#define RUTABAGA_NEEDS	NULL
 #endif
 
 #ifdef HAVE_2D
@@ -70,6 +75,7 @@ const struct renderer_type renderer_types[] = {
 		.package = "virglrenderer",
 		.capsets = virgl_capsets,
 		.options = virgl_options,
+		.needs = VIRGL_NEEDS,
 		.create = VIRGL_CREATE,
 	},
 	{
@@ -79,6 +85,7 @@ const struct renderer_type renderer_types[] = {
 		.package = "rutabaga_gfx_ffi",
 		.capsets = gfxstream_capsets,
 		.options = gfxstream_options,
+		.needs = RUTABAGA_NEEDS,
 		.create = RUTABAGA_CREATE,
 	},
 	{

@@ -3,6 +3,7 @@
 /* Where the modules of this folder are, once they are installed. */
 #include "renderer/modules/modules.h"
 
+#include "renderer/needs.h"
 #include "util/log.h"
 
 #include <glib.h>
@@ -37,3 +38,9 @@ char *renderer_module_find(const char *name)
 	}
 	return g_build_filename(chosen ? chosen : RENDERER_MODULES_LIBDIR, name, NULL);
 }
+
+static const char *const variables[] = {MODULE_VARIABLE, NULL};
+
+static const struct sandbox_path paths[] = {{RENDERER_MODULES_LIBDIR, SANDBOX_READ}, {0}};
+
+const struct sandbox_needs renderer_module_needs = {.paths = paths, .variables = variables};
