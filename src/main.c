@@ -116,6 +116,7 @@ static int serve_connection(const struct options *options, struct session_config
 		return EXIT_SUCCESS;
 	if (ret < 0)
 		return EXIT_FAILURE;
+	sandbox_announce(config->sandbox);
 	return session_run(options->fd, config);
 }
 
@@ -136,6 +137,7 @@ static int main_serve(const struct options *options)
 				.control_dir = options->control_dir,
 				.shader_cache = options->shader_cache,
 				.use_dmabuf = options->use_dmabuf,
+				.sandbox = options->sandbox,
 				.hostmem = options->hostmem,
 			},
 		.max_sessions = options->max_sessions,

@@ -9,6 +9,7 @@
 #include "cli/option_table.h"
 #include "config.h"
 #include "renderer/renderers.h"
+#include "sandbox/sandbox.h"
 
 #include <glib.h>
 #include <stdio.h>
@@ -124,17 +125,25 @@ static void print_bash_case(enum option_value value, const char *reply)
 	printf("\t\t%s\n\t\treturn\n\t\t;;\n", reply);
 }
 
+/* @words: ended by NULL */
+static void print_bash_words(enum option_value value, const char *const *words)
+{
+	g_autofree char *list = g_strjoinv(" ", (char **)words);
+
+	print_bash_pattern(value);
+	printf("\t\tCOMPREPLY=($(compgen -W \"%s\" -- \"$word\"))\n\t\treturn\n\t\t;;\n", list);
+}
+
 static void print_bash_values(void)
 {
-	g_autofree char *levels = g_strjoinv(" ", (char **)option_levels);
 
 	print_bash_case(OPTION_VALUE_PATH, "COMPREPLY=($(compgen -f -- \"$word\"))");
 	print_bash_case(OPTION_VALUE_NUMBER, "COMPREPLY=()");
 	print_bash_case(OPTION_VALUE_TEXT, "COMPREPLY=()");
 	print_bash_case(OPTION_VALUE_BOOL,
 		"COMPREPLY=($(compgen -W \"true false $options\" -- \"$word\"))");
-	print_bash_pattern(OPTION_VALUE_LEVEL);
-	printf("\t\tCOMPREPLY=($(compgen -W \"%s\" -- \"$word\"))\n\t\treturn\n\t\t;;\n", levels);
+	print_bash_words(OPTION_VALUE_LEVEL, option_levels);
+	print_bash_words(OPTION_VALUE_SANDBOX, sandbox_modes);
 	print_bash_pattern(OPTION_VALUE_MODE);
 	printf("\t\tCOMPREPLY=($(compgen -W \"");
 	print_modes();

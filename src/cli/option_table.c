@@ -188,13 +188,28 @@ static const struct option_row table[OPTION_COUNT] = {
 			       "power of two, at least 1M, or 0 for none. It is address space "
 			       "of the guest and costs no memory.",
 		},
+	[OPTION_SANDBOX] =
+		{
+			.name = "sandbox",
+			.value = OPTION_VALUE_SANDBOX,
+			.metavar = "MODE",
+			.initial = "on",
+			.group = "Other",
+			.help = "confine sessions: on, off or log",
+			.man = "What a session gives up before it hears its front-end, so that a "
+			       "guest that takes it over gains little: \\fBon\\fR closes the file "
+			       "system but for what drivers need, drops all capabilities and "
+			       "refuses all system calls that are not needed, as far as the "
+			       "kernel can; a line of the log says what is missing. \\fBlog\\fR "
+			       "refuses nothing: calls that would be refused are in the kernel\\(aqs "
+			       "log (audit, or dmesg). \\fBoff\\fR does nothing.",
+		},
 	[OPTION_LOG_LEVEL] =
 		{
 			.name = "log-level",
 			.value = OPTION_VALUE_LEVEL,
 			.metavar = "LEVEL",
 			.initial = "info",
-			.group = "Other",
 			.help = "error, warning, info or debug",
 			.man = "The least important lines that are logged: \\fBerror\\fR, "
 			       "\\fBwarning\\fR, \\fBinfo\\fR (a few lines for each front-end) "

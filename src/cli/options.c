@@ -183,6 +183,16 @@ static int set_limit(struct parser *parser, const struct option_row *row, const 
 		limit->can_be_off ? ", or 0 for none" : "", value);
 }
 
+static int set_sandbox(struct parser *parser, const char *value)
+{
+	g_autofree char *known = NULL;
+
+	if (sandbox_mode_parse(value, &parser->options.sandbox) == 0)
+		return 0;
+	known = g_strjoinv(", ", (char **)sandbox_modes);
+	return options_fail(parser, "unknown word '%s' for --sandbox; known: %s", value, known);
+}
+
 static int set_level(struct parser *parser, const char *value)
 {
 	if (value_parse_level(value, &parser->options.log_level) < 0) {
@@ -290,6 +300,8 @@ static int set_option(struct parser *parser, const struct option_row *row, const
 		return set_bool(parser, row, value, &options->use_dmabuf);
 	case OPTION_HOSTMEM:
 		return set_hostmem(parser, value);
+	case OPTION_SANDBOX:
+		return set_sandbox(parser, value);
 	case OPTION_LOG_LEVEL:
 		return set_level(parser, value);
 	case OPTION_PRINT_CAPABILITIES:

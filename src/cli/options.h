@@ -9,6 +9,7 @@
 #include "display/modes.h"
 #include "gpu/limits.h"
 #include "gpu/renderer.h"
+#include "sandbox/sandbox.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -36,6 +37,7 @@ enum options_action {
  * @use_dmabuf: display pictures as dma-bufs where possible
  * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
  * @limits: what one guest may use at most
+ * @sandbox: what sessions are confined to
  */
 struct options {
 	enum options_action action;
@@ -55,6 +57,7 @@ struct options {
 	bool use_dmabuf;
 	uint64_t hostmem;
 	struct gpu_limits limits;
+	enum sandbox_mode sandbox;
 	GLogLevelFlags log_level;
 };
 

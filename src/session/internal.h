@@ -12,6 +12,7 @@
 #include <glib.h>
 
 struct control;
+struct watchdog;
 
 /** enum session_queue - The virtqueues of virtio-gpu (virtio 1.3, section 5.7.2) */
 enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_COUNT };
@@ -21,6 +22,8 @@ enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_
  * @display: the front-end's, or NULL
  * @headless: shows nothing, and says what the outputs are while there is no other
  * @control: NULL where none was asked for
+ * @sandbox: this process's
+ * @watchdog: ends it when nothing else does
  * @go_on: an idle source that goes on with the control queue, or NULL
  * @handshake: the time limit to the first message, or NULL
  * @memory_cut: a file that is mapped became shorter
@@ -36,6 +39,8 @@ struct session {
 	struct display *display;
 	struct display *headless;
 	struct control *control;
+	struct sandbox *sandbox;
+	struct watchdog *watchdog;
 	GSource *go_on;
 	GSource *handshake;
 	GSource *memory_cut;

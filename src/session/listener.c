@@ -9,6 +9,8 @@
  * loop whose state a child would inherit: the socket, the signals that end it, and SIGCHLD. The
  * child comes out of the same functions by returning: role CHILD.
  *
+ * It has no sandbox but for no_new_privs: its children would inherit what it gave up.
+ *
  * A connection waits here, unread, for its first byte. One that is closed without a word, as by
  * somebody who only looks whether the daemon is there, costs no session.
  */
@@ -385,6 +387,9 @@ static enum role listen_and_serve(struct listener *listener)
 		listener->exit_status = 0;
 	if (ret < 0)
 		return ROLE_LISTENER;
+	sandbox_announce(listener->session.sandbox);
+	/* What a driver may have started in the probe is over: nothing here gains a privilege again. */
+	sandbox_forget_privileges(listener->session.sandbox);
 	log_info("listening on %s", listener->endpoint.path);
 	listener->exit_status = 0;
 	return listener_loop(listener);

@@ -4,13 +4,14 @@
  * One front-end from accept to hang-up: starts the renderer, then wires the vhost-user socket, the
  * device and the display together and runs the main loop.
  *
- * Order: the renderer first (drivers open their files, helper processes start), then the socket is
- * read. One thread; nothing here waits for anybody. This file passes events on and decides
+ * Order: the sandbox's first stage, the renderer (drivers open their files, helper processes start),
+ * the sandbox's second stage, and then the socket is read. One thread; nothing here waits for anybody. This file passes events on and decides
  * nothing about commands, rings or pixels.
  */
 #include "session/session.h"
 
 #include "display/displays.h"
+#include "session/confine.h"
 #include "session/control.h"
 #include "session/internal.h"
 #include "session/shader_cache.h"
@@ -352,8 +353,12 @@ static struct renderer *start_renderer(struct session *session)
 	g_autofree char *message = NULL;
 
 	options.context = session->context;
+	options.sandbox = session->sandbox;
 	if (session->config->type->create(&options, &renderer, &message) < 0) {
-		log_error("%s does not start: %s", session->config->type->name, message);
+		log_error("%s does not start: %s%s", session->config->type->name, message,
+			sandbox_is_on(session->sandbox)
+				? " (does it without the sandbox, --sandbox=off?)"
+				: "");
 		return NULL;
 	}
 	if (!session->config->is_probed && renderer->description[0] != '\0')
@@ -373,6 +378,29 @@ static struct watchdog *start_watchdog(
 	return watchdog_start(socket_fd, signal_fd, &limits);
 }
 
+/* From the renderer's start to its end. */
+static void run_parts(struct session *session, int *socket_fd, int signal_fd)
+{
+	struct renderer *renderer = start_renderer(session);
+	GSource *signal_source;
+
+	session->exit_status = 1;
+	if (!renderer)
+		return;
+	signal_source =
+		source_add_fd(session->context, signal_fd, G_IO_IN, session_terminated, session);
+	connect_parts(session, renderer, fd_take(socket_fd));
+	if (open_control(session) == 0) {
+		session->exit_status = 0;
+		/* All that has a path has been opened. */
+		sandbox_close(session->sandbox);
+		g_main_loop_run(session->loop);
+	}
+	watchdog_expect_end(session->watchdog);
+	disconnect_parts(session);
+	source_clear(&signal_source);
+}
+
 int session_run(int fd, const struct session_config *config)
 {
 	const int signals[] = {SIGTERM, SIGINT};
@@ -382,35 +410,23 @@ int session_run(int fd, const struct session_config *config)
 	g_autoptr(GMainContext) context = g_main_context_new();
 	g_autoptr(GMainLoop) loop = g_main_loop_new(context, FALSE);
 	struct session session = {.config = config, .context = context, .loop = loop};
-	struct watchdog *watchdog;
-	struct renderer *renderer;
-	GSource *signal_source;
 
 	if (signal_fd < 0) {
 		log_error("signalfd: %s", g_strerror(-signal_fd));
 		return 1;
 	}
+	/* While there is one thread. */
+	session.sandbox = confine_begin(config);
 	/* A driver may hang when it starts, too. */
-	watchdog = start_watchdog(config, socket_fd, signal_fd);
-	if (!watchdog)
-		return 1;
-	g_main_context_push_thread_default(context);
-	renderer = start_renderer(&session);
-	if (!renderer) {
-		watchdog_stop(watchdog);
-		return 1;
-	}
-	signal_source = source_add_fd(context, signal_fd, G_IO_IN, session_terminated, &session);
-	connect_parts(&session, renderer, fd_take(&socket_fd));
-	if (open_control(&session) == 0)
-		/* Here a sandbox can close: all that has a path has been opened. */
-		g_main_loop_run(loop);
-	else
+	session.watchdog = start_watchdog(config, socket_fd, signal_fd);
+	if (session.watchdog) {
+		g_main_context_push_thread_default(context);
+		run_parts(&session, &socket_fd, signal_fd);
+		g_main_context_pop_thread_default(context);
+		watchdog_stop(session.watchdog);
+	} else {
 		session.exit_status = 1;
-	watchdog_expect_end(watchdog);
-	disconnect_parts(&session);
-	source_clear(&signal_source);
-	g_main_context_pop_thread_default(context);
-	watchdog_stop(watchdog);
+	}
+	sandbox_destroy(session.sandbox);
 	return session.exit_status;
 }

@@ -5,6 +5,7 @@
 #include "gpu/display.h"
 #include "gpu/limits.h"
 #include "gpu/renderer.h"
+#include "sandbox/sandbox.h"
 
 #include <stdbool.h>
 
@@ -21,6 +22,7 @@
  * @output_count: how many of them
  * @control_dir: where the session puts its control socket, or NULL
  * @shader_cache: a folder of the session's own for drivers' compiled shaders, or NULL: none
+ * @sandbox: what the session is confined to
  * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
  */
 struct session_config {
@@ -35,6 +37,7 @@ struct session_config {
 	unsigned int output_count;
 	const char *control_dir;
 	const char *shader_cache;
+	enum sandbox_mode sandbox;
 	uint64_t hostmem;
 };
 
