@@ -4,6 +4,7 @@
  * renderer/virgl/server.c with scripts in place of the render server: what they print, how they
  * end, and what they are given.
  */
+#include "renderer/needs.h"
 #include "renderer/virgl/renderer_virgl.h"
 
 #include <glib/gstdio.h>
@@ -24,6 +25,7 @@ struct fixture {
 };
 
 static struct fixture *current;
+static char *module_folder; /* of the build */
 
 static void contexts_lost(void *opaque, uint64_t capset_mask)
 {
@@ -194,8 +196,68 @@ static void test_module_folder(struct fixture *fixture, gconstpointer data)
 	g_assert_cmpint(g_rmdir(folder), ==, 0);
 }
 
+/* Built in the shell, since programs are what cannot be started. */
+#define TRY                                                                                        \
+	"[ -n \"$LD_PRELOAD\" ] || echo no module; "                                               \
+	"(exec /bin/true) && echo executed; "                                                      \
+	"(echo x >/tmp/vdg-render-server) && echo wrote; "                                         \
+	"(echo x >\"$0\") && echo wrote; "                                                         \
+	"(read x </etc/shadow) && echo read; "                                                     \
+	"(read x </proc/$PPID/environ) && echo spied; "                                            \
+	"(: ) || echo no process; "                                                                \
+	"while read name value rest; do case $name in "                                            \
+	"NoNewPrivs:|Seccomp:|CapEff:) echo $name $value;; esac; done </proc/self/status; "        \
+	"echo done"
+
+/* In a process of its own: the sandbox is for ever. */
+static void run_confined(void)
+{
+	struct sandbox *sandbox = sandbox_create(SANDBOX_ON);
+
+	g_setenv("VHOST_DEVICE_GPU_LIBDIR", module_folder, TRUE);
+	sandbox_add(sandbox, &renderer_virgl_needs);
+	sandbox_add_path(sandbox, current->dir, SANDBOX_READ);
+	sandbox_begin(sandbox);
+	current->virgl.sandbox = sandbox;
+	run_to_end();
+}
+
+static bool has_line(char **lines, const char *wanted)
+{
+	for (char **line = lines; *line; line++)
+		if (g_str_has_suffix(*line, wanted))
+			return true;
+	return false;
+}
+
+/* What of the sandbox is missing here is seen in tests/unit/test-sandbox.c. */
+static void test_confined(struct fixture *fixture, gconstpointer data)
+{
+	static const char *const forbidden[] = {
+		": executed", ": wrote", ": read", ": spied", ": no process", ": no module"};
+	g_auto(GStrv) lines = NULL;
+
+#ifndef HAVE_SECCOMP
+	g_test_skip("this build has no filter");
+	return;
+#endif
+	lines = collect(run_confined);
+	g_assert_true(has_line(lines, LINE "render server: done"));
+	g_assert_true(has_line(lines, "NoNewPrivs: 1"));
+	g_assert_true(has_line(lines, "Seccomp: 2"));
+	for (size_t i = 0; i < G_N_ELEMENTS(forbidden); i++)
+		g_assert_false(has_line(lines, forbidden[i]));
+#ifdef HAVE_CAP_NG
+	g_assert_true(has_line(lines, "CapEff: 0000000000000000"));
+#endif
+}
+
 int main(int argc, char **argv)
 {
+	g_autofree char *program = g_canonicalize_filename(argv[0], NULL);
+	g_autofree char *folder = g_path_get_dirname(program);
+
+	module_folder = g_build_filename(folder, "..", "..", "src", "renderer", "modules", NULL);
 	g_test_init(&argc, &argv, NULL);
 #define ADD(name, script, function)                                                                \
 	g_test_add("/render-server/" name, struct fixture, script, set_up, function, tear_down)
@@ -205,6 +267,7 @@ int main(int argc, char **argv)
 		"i=$((i + 1)); done 2>/dev/null; exit 0",
 		test_flood);
 	ADD("stubborn", "sleep 1000 & sleep 1000", test_stubborn);
+	ADD("confined", TRY, test_confined);
 	ADD("module-folder", "echo \"[$LD_PRELOAD]\"; exit 0", test_module_folder);
 	return g_test_run();
 }

@@ -11,6 +11,7 @@
 
 #include "gpu/renderer.h"
 #include "renderer/vulkan.h"
+#include "sandbox/sandbox.h"
 #include "util/child.h"
 #include "util/log_pipe.h"
 
@@ -48,6 +49,7 @@ struct renderer_virgl_server {
  * @has_drm: native contexts
  * @exports_opaque: Vulkan runs on the CPU only, and the host makes no dma-bufs of such memory
  * @vulkan: what the host's Vulkan can do, where venus was looked for
+ * @sandbox: what @server is confined by, or NULL; valid in create() only
  * @server: runs as long as @has_venus
  * @contexts: id to capset id of each context; ours only
  * @resources: id to struct gpu_resource, of those that the library has
@@ -71,6 +73,7 @@ struct renderer_virgl {
 	bool has_drm;
 	bool exports_opaque;
 	struct renderer_vulkan vulkan;
+	const struct sandbox *sandbox;
 	struct renderer_virgl_server server;
 	GHashTable *contexts;
 	GHashTable *resources;
@@ -149,6 +152,9 @@ int renderer_virgl_server_find(struct renderer_virgl *virgl, char **ret_reason);
 
 /** renderer_virgl_server_start() - Run it. Return: 0 or a negative errno, perhaps a reason. */
 int renderer_virgl_server_start(struct renderer_virgl *virgl, char **ret_reason);
+
+/** renderer_virgl_server_needs - What the sandbox leaves open for it and the driver in it (needs.c) */
+extern const struct sandbox_needs renderer_virgl_server_needs;
 
 /** renderer_virgl_server_take_fd() - The library's callback: the socket is now its own. */
 int renderer_virgl_server_take_fd(void *cookie, uint32_t version);

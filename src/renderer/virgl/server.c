@@ -6,6 +6,9 @@
  * the library gets one end of a socket pair. Owns the process: it ends with this one at the latest,
  * inherits nothing but that socket, and its end is said in the log. The commands that follow fail.
  *
+ * It is confined as the session is (sandbox/sandbox.h), since it carries out the guest's commands: with
+ * its own list of system calls, which it enters between fork and exec, and a module that ends exec.
+ *
  * What it and its processes print becomes lines of our log. Guests can make it print.
  *
  * The server starts a process for each Venus context, in its own process group. They end when their
@@ -19,6 +22,7 @@
 #include "util/source.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -30,8 +34,10 @@
 #define STOP_LIMIT_MS	  1000
 #define PATH_VARIABLE	  "RENDER_SERVER_EXEC_PATH" /* the library's own name for it */
 #define SERVER_DEBIAN_PKG "virgl-server"
+#define NO_EXEC		  "vdg-no-exec.so"     /* modules/no_exec.c */
 #define WHOLE_PAGES	  "vdg-whole-pages.so" /* whole_pages.c */
 #define LATE_DRIVER	  "vdg-late-driver.so" /* late_driver.c */
+#define MAX_MODULES	  2
 
 /* Beside the library first, then where distributions keep helper programs. */
 static const char *const server_directories[] = {
@@ -69,22 +75,45 @@ int renderer_virgl_server_find(struct renderer_virgl *virgl, char **ret_reason)
 	return -ENOENT;
 }
 
-/* Its environment is ours, and what it must have loaded to serve this host's Vulkan driver. */
+/* What it must have loaded: to be confined, and to serve this host's Vulkan driver. */
+static void list_modules(const struct renderer_virgl *virgl, const char *modules[MAX_MODULES + 1])
+{
+	size_t count = 0;
+
+	if (sandbox_is_on(virgl->sandbox))
+		modules[count++] = NO_EXEC;
+	if (virgl->vulkan.has_gpu)
+		modules[count++] = LATE_DRIVER;
+	else if (virgl->exports_opaque)
+		modules[count++] = WHOLE_PAGES;
+	modules[count] = NULL;
+}
+
+/* Its environment is ours, but for the modules. */
 static char **make_environment(const struct renderer_virgl *virgl)
 {
 	char **environment = g_get_environ();
 	const char *others = g_environ_getenv(environment, "LD_PRELOAD");
-	g_autofree char *module = NULL, *preload = NULL;
+	const char *modules[MAX_MODULES + 1];
+	g_autoptr(GString) preload = g_string_new(NULL);
 
-	if (!virgl->exports_opaque && !virgl->vulkan.has_gpu)
-		return environment;
-	module = renderer_module_find(virgl->vulkan.has_gpu ? LATE_DRIVER : WHOLE_PAGES);
-	if (!g_file_test(module, G_FILE_TEST_EXISTS)) {
-		log_warning("virglrenderer: %s is missing, Vulkan may not work in guests", module);
-		return environment;
+	list_modules(virgl, modules);
+	for (const char **name = modules; *name; name++) {
+		g_autofree char *module = renderer_module_find(*name);
+
+		if (g_file_test(module, G_FILE_TEST_EXISTS))
+			g_string_append_printf(
+				preload, "%s%s", preload->len > 0 ? ":" : "", module);
+		else
+			log_warning("virglrenderer: %s is missing, %s", module,
+				strcmp(*name, NO_EXEC) == 0 ? "the render server can start programs"
+							    : "Vulkan may not work in guests");
 	}
-	preload = others ? g_strjoin(":", module, others, NULL) : g_strdup(module);
-	return g_environ_setenv(environment, "LD_PRELOAD", preload, TRUE);
+	if (preload->len == 0)
+		return environment;
+	if (others)
+		g_string_append_printf(preload, ":%s", others);
+	return g_environ_setenv(environment, "LD_PRELOAD", preload->str, TRUE);
 }
 
 static void say_how_it_ended(int status)
@@ -114,6 +143,11 @@ static gboolean handle_end(gint fd, GIOCondition condition, gpointer opaque)
 	return G_SOURCE_REMOVE;
 }
 
+static void enter_sandbox(const void *opaque)
+{
+	sandbox_helper_enter(opaque);
+}
+
 int renderer_virgl_server_start(struct renderer_virgl *virgl, char **ret_reason)
 {
 	struct renderer_virgl_server *server = &virgl->server;
@@ -139,7 +173,10 @@ int renderer_virgl_server_start(struct renderer_virgl *virgl, char **ret_reason)
 		return output;
 	inherited = (struct child_fd){.source_fd = theirs, .target_fd = SERVER_FD};
 	program.output_fd = output;
+	program.enter_opaque = sandbox_helper_create(virgl->sandbox, &renderer_virgl_server_needs);
+	program.enter = program.enter_opaque ? enter_sandbox : NULL;
 	ret = child_spawn(&server->child, &program, &reason);
+	sandbox_helper_destroy((struct sandbox_helper *)program.enter_opaque);
 	if (ret < 0) {
 		log_pipe_close(&server->output);
 		*ret_reason = g_strdup_printf("cannot start %s: %s", server->path, reason);

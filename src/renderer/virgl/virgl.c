@@ -261,7 +261,7 @@ int renderer_virgl_create(
 		return -ENOMEM;
 	}
 	renderer_virgl_log_init();
-
+	virgl->sandbox = options->sandbox;
 	ret = renderer_virgl_start(virgl, options, ret_message);
 	if (ret < 0)
 		goto err_free;
@@ -273,6 +273,7 @@ int renderer_virgl_create(
 	}
 	renderer_virgl_fences_init(virgl, options->context);
 	renderer_virgl_server_watch(virgl, options->context);
+	virgl->sandbox = NULL;
 	*ret_renderer = virgl_with_images(virgl);
 	return 0;
 
