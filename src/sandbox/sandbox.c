@@ -224,7 +224,8 @@ static int drop_capabilities(void)
 {
 #ifdef HAVE_CAP_NG
 	capng_clear(CAPNG_SELECT_ALL);
-	(void)capng_apply(CAPNG_SELECT_BOUNDS);
+	if (capng_apply(CAPNG_SELECT_BOUNDS) < 0)
+		log_debug("the bounding set of capabilities stays as it is");
 	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
 		return -EPERM;
 	return 0;

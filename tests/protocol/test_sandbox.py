@@ -66,7 +66,7 @@ def test_session(start_vm, mode):
 
 def test_one_session(running):
     """With --fd the process is the session."""
-    daemon = running.daemon("2d", with_fd=True)
+    daemon = running.daemon("null", with_fd=True)
     running.vm(daemon)
     check_confined(daemon.pid, announced(daemon)[1], os.geteuid() == 0)
     running.expect_running = False
