@@ -11,10 +11,9 @@ import struct
 import pytest
 
 from frontend import virgl
-from frontend.daemon import StartError, wait_until
+from frontend.daemon import build_environment, wait_until, why_not
 from frontend.memory import MIB
 from frontend.patience import PATIENCE
-from frontend.vhost_user import HangUp
 from frontend.virtio_gpu import BIND_SAMPLER_VIEW, TEXTURE_2D, Cmd, Resp, require
 
 CTX = 1
@@ -114,23 +113,20 @@ def test_guest_is_told_before(running):
     assert vm.user.get_features()
 
 
-def start_venus(running, *args):
+def start_venus(running, tmp_path, *args):
     """Asked for by name: what it allocates need not be mappable here."""
-    try:
-        daemon = running.daemon("virglrenderer", "--capset", "venus", *args)
-        running.connect(daemon).get_features()
-        return daemon
-    except (StartError, HangUp, OSError):
+    arguments = ["--capset", "venus", *args]
+    problem = why_not([running.program, "-s", tmp_path / "try.sock", "-g", "virglrenderer",
+                       *arguments], build_environment(running.program))
+    if problem:
         assert "venus" not in os.environ.get("VHOST_DEVICE_GPU_REQUIRE", "").split(",")
-        for daemon in running.daemons:
-            daemon.kill()
-        running.daemons.clear()
-        pytest.skip("this host does not start Venus")
+        pytest.skip(f"this host does not start Venus: {problem}")
+    return running.daemon("virglrenderer", *arguments)
 
 
-def test_workers_of_the_render_server(running):
+def test_workers_of_the_render_server(running, tmp_path):
     """Each Vulkan context is a process, a grandchild of the session, and a thread here."""
-    daemon = start_venus(running, "--max-tasks", "64")
+    daemon = start_venus(running, tmp_path, "--max-tasks", "64")
     bystander = running.vm(daemon, headless=True)
     vm = running.vm(daemon, headless=True)
     for number in range(1, 61):
