@@ -46,6 +46,7 @@ def pytest_runtest_makereport(item, call):
     setattr(item, "report_" + report.when, report)
     if report.failed:
         item.stash[VM.FAILED] = True
+    VM.excuse_qemu(report, call)
     return report
 
 
