@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# Copyright The vhost-device-gpu authors
+"""vhost-user-gpu-bench, from its command line: what it says, and that what is wrong fails.
+
+Environment: VHOST_DEVICE_GPU is the daemon, VHOST_USER_GPU_BENCH the bench. No time is looked at.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+
+DAEMON = os.path.abspath(os.environ["VHOST_DEVICE_GPU"])
+BENCH = os.path.abspath(os.environ["VHOST_USER_GPU_BENCH"])
+QEMU = pathlib.Path("/usr/lib/qemu/vhost-user-gpu")
+LIMIT = 300  # seconds
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Runs it with short times. Nothing is left behind, whatever the outcome."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+
+    def run(*arguments):
+        done = subprocess.run([BENCH, "--rounds", "2", "--seconds", "0.05", *arguments], check=False,
+                              env={**os.environ, "TMPDIR": str(folder)}, timeout=LIMIT,
+                              capture_output=True, text=True)
+        assert not list(folder.iterdir()), "files are left"
+        return done
+
+    return run
+
+
+def mode(name):
+    return f"{DAEMON} --gpu-mode {name} --socket-path {{socket}}"
+
+
+def only(*items):
+    return [word for item in items for word in ("--only", item)]
+
+
+def check(done, status):
+    assert done.returncode == status, done.stdout + done.stderr
+    return done
+
+
+def test_reports(bench, tmp_path):
+    """Text, JSON and SVG of two daemons have the same items, values and reasons."""
+    items = ["round-trip", "queue-flush", "resources", "frames-1280x800-pages", "damage-1280x800",
+             "cursor-in-frames", "memory-idle", "cpu-at-rest", "four-guests", "submit-small"]
+    done = check(bench(*only(*items), "--name", "one", "--name", "two", "--json", tmp_path / "r.json",
+                       "--svg", tmp_path / "r.svg", mode("2d"), mode("2d")), 0)
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert [daemon["name"] for daemon in report["daemons"]] == ["one", "two"]
+    assert {work["name"] for work in report["works"]} == set(items)
+    for work in report["works"]:
+        for name, cell in work["daemons"].items():
+            if work["name"] == "submit-small":
+                assert cell == {"status": "unavailable", "reason": "it offers no VIRGL"}
+                continue
+            assert cell["status"] == "ok" and len(cell["samples"]) == 2
+            assert cell["low_quartile"] <= cell["median"] <= cell["high_quartile"]
+            if work["name"] == "cpu-at-rest":
+                continue
+            assert cell["median"] > 0 and cell["ratio_to_first"] > 0
+            if "limit" in work:
+                assert cell["share_of_limit"] > 0
+            if name == "one":
+                assert cell["ratio_to_first"] == 1
+    assert {"two eventfd wake-ups", "memcpy of a frame, 1280x800"} <= {
+        limit["name"] for limit in report["limits"]}
+    for item in items:
+        assert f"\n{item} " in done.stdout
+    assert "- submit-small, one: it offers no VIRGL" in done.stdout
+    plot = xml.etree.ElementTree.parse(tmp_path / "r.svg").getroot()
+    texts = {element.text for element in plot.iter() if element.text}
+    assert {"one", "two", *items} <= texts
+
+
+@pytest.mark.parametrize("item", ["frames-1280x800", "damage-1280x800-pages", "start-first-frame",
+                                  "four-guests"])
+def test_wrong_pixels_fail(bench, item):
+    """The null mode carries everything out and shows black: as fast as wrong."""
+    done = check(bench(*only(item), mode("null")), 1)
+    assert done.stderr.count("\n") == 1 and "wrong pixel" in done.stderr
+
+
+def test_items_that_show_nothing_pass_in_null_mode(bench):
+    check(bench(*only("round-trip", "queue-flush*", "resources", "blobs", "create-10000"),
+                mode("null")), 0)
+
+
+def test_daemon_that_dies_fails(bench):
+    """Within the time of a run: nothing waits for a daemon that is gone."""
+    done = check(bench(*only("round-trip"), "--seconds", "20", f"timeout -s KILL 1 {mode('2d')}"), 1)
+    assert "round-trip" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["false {socket}", "/nowhere/at-all {socket}"])
+def test_daemon_that_does_not_start_fails(bench, command):
+    done = check(bench(*only("round-trip"), command), 1)
+    assert "it does not start" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["daemon"], ["'{socket}"], ["--rounds", "0", "d {socket}"],
+                                       ["--only", "nothing*", "d {socket}"], ["--seconds", "nan", "d {socket}"]])
+def test_wrong_arguments(bench, arguments):
+    done = check(bench(*arguments), 2)
+    assert done.stderr.count("\n") == 1 and not done.stdout
+
+
+def test_list(bench):
+    names = [line.split()[0] for line in check(bench("--list"), 0).stdout.splitlines()]
+    assert len(set(names)) == len(names) and {"round-trip", "virgl-frames-1920x1080"} <= set(names)
+    some = check(bench("--list", "--only", "frames-*"), 0).stdout.splitlines()
+    assert 0 < len(some) < len(names)
+
+
+@pytest.mark.skipif(not QEMU.exists(), reason="QEMU's vhost-user-gpu is not installed")
+@pytest.mark.parametrize("options", [[], ["--no-event-idx"]])
+def test_qemus_daemon(bench, tmp_path, options):
+    """It serves one front-end, and has no GL without a GPU."""
+    items = ["round-trip", "frames-1280x800", "damage-1280x800-pages", "cursor-in-frames",
+             "memory-2d", "four-guests"]
+    check(bench(*only(*items), *options, "--json", tmp_path / "r.json", f"{QEMU} -s {{socket}}"), 0)
+    works = json.loads((tmp_path / "r.json").read_text())["works"]
+    status = {work["name"]: work["daemons"]["vhost-user-gpu"]["status"] for work in works}
+    assert status.pop("four-guests") == "unavailable"
+    assert set(status.values()) == {"ok"}
