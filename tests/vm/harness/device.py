@@ -169,6 +169,37 @@ class InProcess:
         return []
 
 
+class InQemu:
+    """The device of QEMU itself, with GL from an X server in memory: the host has no GPU."""
+
+    def __init__(self, venus, folder):
+        self.options = ["blob=on", "hostmem=1G", "venus=on"] if venus else []
+        self.folder = folder
+        self.server = None
+
+    def start(self):
+        ours, theirs = os.pipe()
+        command = ["Xvfb", "-displayfd", str(theirs), "-screen", "0", "1600x1200x24"]
+        self.server = Process("Xvfb", command, self.folder / "xvfb.log", pass_fds=[theirs])
+        os.close(theirs)
+        with os.fdopen(ours) as pipe:
+            os.environ["DISPLAY"] = ":" + pipe.readline().strip()
+
+    def stop(self):
+        if self.server:
+            self.server.kill()
+
+    def display_args(self):
+        return ["-display", "gtk,gl=on"]
+
+    def device_args(self, _vga, properties):
+        device = ["virtio-gpu-gl-pci", "id=gpu", *self.options, *properties]
+        return ["-device", ",".join(device)]
+
+    def logs(self):
+        return [self.folder / "xvfb.log"]
+
+
 KINDS = {"daemon": Daemon, "c-peer": CPeer, "in-process": InProcess}
 
 
