@@ -94,8 +94,13 @@ int daemon_start(struct daemon *daemon, const struct daemon_command *command, co
 	if (log_fd < 0)
 		return -errno;
 	daemon->started = clock_now();
-	ret = child_spawn(&daemon->child, (const char *const *)words,
-		(const char *const *)environment, NULL, 0, log_fd, ret_reason);
+	ret = child_spawn(&daemon->child,
+		&(struct child_program){
+			.argv = (const char *const *)words,
+			.environment = (const char *const *)environment,
+			.output_fd = log_fd,
+		},
+		ret_reason);
 	if (ret == 0)
 		ret = wait_listening(daemon, ret_reason);
 	if (ret < 0)

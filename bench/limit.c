@@ -171,13 +171,15 @@ static int measure_shown(const struct limit *limit, double seconds, double *ret_
 static int measure_program(const struct limit *limit, double seconds, double *ret_seconds)
 {
 	static const char *const words[] = {"/bin/true", NULL};
+	static const struct child_program program = {
+		.argv = words, .environment = words + 1, .output_fd = -1};
 	const double start = clock_now();
 	unsigned int count = 0;
 
 	do {
 		g_autofree char *reason = NULL;
 		struct child child = {0};
-		int ret = child_spawn(&child, words, words + 1, NULL, 0, -1, &reason);
+		int ret = child_spawn(&child, &program, &reason);
 
 		if (ret == 0)
 			ret = child_wait(&child, 10000, NULL);
