@@ -791,7 +791,7 @@ static void choose_module(const char *program)
 	g_autofree char *real = g_canonicalize_filename(program, NULL);
 	g_autofree char *folder = g_path_get_dirname(real);
 	g_autofree char *path =
-		g_build_filename(folder, "..", "..", "src", "renderer", "virgl", NULL);
+		g_build_filename(folder, "..", "..", "src", "renderer", "modules", NULL);
 
 	g_setenv("VHOST_DEVICE_GPU_LIBDIR", path, FALSE);
 }
