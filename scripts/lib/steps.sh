@@ -87,7 +87,7 @@ run_counted() {
 	passed=$(number_before passed "$log")
 	skipped=$(number_before skipped "$log")
 	failed=$(($(number_before failed "$log") + $(number_before error "$log")))
-	if [ $((passed + failed)) -eq 0 ] || { [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; }; then
+	if [ $((passed + failed + skipped)) -eq 0 ] || { [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; }; then
 		failed=$((failed + 1))
 	fi
 	record "$name" "$passed" "$failed" "$skipped" "$log"
