@@ -4,10 +4,9 @@
  * Chains: descriptors collected into guest ranges, and copies out of and into them (virtio 1.3,
  * section 2.6.4 on the order of a chain, 2.7.5 and 2.8.7 on descriptors).
  *
- * A chain holds guest addresses only. They are checked when the chain is collected, and looked up
- * again at each copy: the memory table may change while the chain is in flight, and a lookup that
- * hits the same region as the last one is about as cheap as the check that a stored pointer would
- * need. What a chain can cost is bounded: descriptors by the ring's size, chains likewise.
+ * A chain holds guest addresses, and beside each where it was found when the chain was collected. That
+ * counts as long as the memory table is the same; it may change while the chain is in flight, and then
+ * the addresses are looked up again at each copy. What a chain can cost is bounded: descriptors by the ring's size, chains likewise.
  */
 #include "virtq/ring.h"
 
@@ -45,6 +44,7 @@ struct chain *chain_take(struct virtq *vq)
 	chain->id = 0;
 	chain->slot_count = 0;
 	chain->desc_count = 0;
+	chain->generation = guest_memory_generation(vq->memory);
 	chain->has_writable = false;
 	chain->segment_count = 0;
 	chain->out_count = 0;
@@ -85,28 +85,38 @@ static bool grow_segments(struct chain *chain)
 	return true;
 }
 
-static bool is_guest_memory(struct guest_memory *memory, uint64_t gpa, uint64_t len)
+/* Finds a range. Return: false where a part of it is no guest memory. */
+static bool find_segment(
+	struct guest_memory *memory, uint64_t gpa, uint64_t len, struct segment *ret_segment)
 {
-	while (len > 0) {
-		uint64_t span_len = len;
+	uint64_t span_len = len;
 
-		if (!guest_memory_span(memory, gpa, &span_len))
+	*ret_segment = (struct segment){.gpa = gpa, .len = len};
+	ret_segment->hva = guest_memory_span(memory, gpa, &span_len);
+	if (!ret_segment->hva)
+		return false;
+	while (span_len < len) {
+		uint64_t left = len - span_len;
+
+		ret_segment->hva = NULL;
+		if (!guest_memory_span(memory, gpa + span_len, &left))
 			return false;
-		gpa += span_len;
-		len -= span_len;
+		span_len += left;
 	}
 	return true;
 }
 
 static int chain_append(struct virtq *vq, struct chain *chain, uint64_t gpa, uint32_t len)
 {
+	struct segment segment;
+
 	if (chain->base.out_len + chain->base.in_len + len > CHAIN_MAX_LEN)
 		return virtq_break(vq, -EPROTO, "a chain of more than 4 GiB");
-	if (!is_guest_memory(vq->memory, gpa, len))
+	if (!find_segment(vq->memory, gpa, len, &segment))
 		return virtq_break(vq, -EFAULT, "a descriptor outside of guest memory");
 	if (chain->segment_count == chain->segment_room && !grow_segments(chain))
 		return virtq_break(vq, -ENOMEM, "no memory for a chain");
-	chain->segments[chain->segment_count++] = (struct segment){.gpa = gpa, .len = len};
+	chain->segments[chain->segment_count++] = segment;
 	return 0;
 }
 
@@ -145,6 +155,15 @@ int64_t chain_check_indirect(struct virtq *vq, uint16_t flags, uint32_t len)
 	return (int64_t)(len / sizeof(struct vring_desc));
 }
 
+static inline void copy_bytes(void *hva, void *buf, size_t len, bool to_guest)
+{
+	if (to_guest)
+		memcpy(hva, buf, len);
+	else
+		memcpy(buf, hva, len);
+}
+
+/* Looks the range up anew. */
 static bool copy_range(
 	struct guest_memory *memory, const struct segment *range, void *buf, bool to_guest)
 {
@@ -158,10 +177,7 @@ static bool copy_range(
 
 		if (!hva)
 			return false;
-		if (to_guest)
-			memcpy(hva, at, len);
-		else
-			memcpy(at, hva, len);
+		copy_bytes(hva, at, len, to_guest);
 		at += len;
 		gpa += len;
 		left -= len;
@@ -184,10 +200,11 @@ int chain_read_table(struct virtq *vq, uint64_t gpa, uint32_t index, void *ret_d
 	return 0;
 }
 
-/* The bytes that are copied: @segments from @offset on. */
+/* The bytes that are copied: @segments from @offset on. @is_found: their hva count. */
 struct copy {
 	const struct segment *segments;
 	uint32_t segment_count;
+	bool is_found;
 	size_t offset;
 	uint8_t *buf;
 	size_t len;
@@ -208,12 +225,19 @@ static ssize_t copy_chain(struct guest_memory *memory, const struct copy *copy)
 		}
 		part.gpa += offset;
 		part.len = MIN(part.len - offset, copy->len - done);
-		offset = 0;
-		if (!copy_range(memory, &part, copy->buf + done, copy->to_guest))
+		if (copy->is_found && part.hva)
+			copy_bytes(part.hva + offset, copy->buf + done, part.len, copy->to_guest);
+		else if (!copy_range(memory, &part, copy->buf + done, copy->to_guest))
 			return -EFAULT;
+		offset = 0;
 		done += part.len;
 	}
 	return (ssize_t)done;
+}
+
+static bool is_found(struct virtq *vq, const struct chain *chain)
+{
+	return chain->generation == guest_memory_generation(vq->memory);
 }
 
 ssize_t virtq_read(
@@ -223,6 +247,7 @@ ssize_t virtq_read(
 
 	return copy_chain(vq->memory, &(struct copy){.segments = c->segments,
 					      .segment_count = c->out_count,
+					      .is_found = is_found(vq, c),
 					      .offset = offset,
 					      .buf = buf,
 					      .len = len,
@@ -236,6 +261,7 @@ ssize_t virtq_write(
 
 	return copy_chain(vq->memory, &(struct copy){.segments = c->segments + c->out_count,
 					      .segment_count = c->segment_count - c->out_count,
+					      .is_found = is_found(vq, c),
 					      .offset = offset,
 					      .buf = (uint8_t *)(uintptr_t)buf,
 					      .len = len,

@@ -28,10 +28,15 @@
  */
 #define CHAIN_LIMIT_MIN 1024
 
-/** struct segment - A guest range, bytes */
+/**
+ * struct segment - A guest range, bytes
+ * @hva: where it is, as long as the memory table is that of the chain's @generation; NULL where it
+ *	lies in several regions
+ */
 struct segment {
 	uint64_t gpa;
 	uint64_t len;
+	uint8_t *hva;
 };
 
 /**
@@ -41,6 +46,7 @@ struct segment {
  * @id: split: index of the head descriptor; packed: buffer id; what goes into the used ring
  * @slot_count: packed: ring entries that the chain takes
  * @desc_count: descriptors seen, empty ones included
+ * @generation: of the memory table when the descriptors were collected
  * @has_writable: a device-writable descriptor was seen
  * @segments: first the readable ones, then the writable ones; inline_segments or allocated
  * @segment_count: segments in use
@@ -53,6 +59,7 @@ struct chain {
 	uint16_t id;
 	uint16_t slot_count;
 	uint32_t desc_count;
+	uint64_t generation;
 	bool has_writable;
 	struct segment *segments;
 	uint32_t segment_count;
