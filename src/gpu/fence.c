@@ -12,8 +12,8 @@
  * The renderer signals (timeline, seqno) from any thread, perhaps with its own locks held and
  * perhaps inside create_fence(). That only appends to a list under a mutex and makes the source
  * ready; the main loop takes the list and answers every command up to seqno. Answers of different
- * timelines overtake each other; on one timeline they do not. A timeline exists while something
- * waits on it.
+ * timelines overtake each other; on one timeline they do not. The timeline of a ring exists from the
+ * first wait on it to the end of its context.
  *
  * What stands on a timeline are waits (gpu/wait.c): a fence is one of the things that a wait waits
  * for, be it a decided command's answer or the flush of an image that is still being drawn.
@@ -79,11 +79,11 @@ static bool fence_retire(struct gpu_fences *fences, const struct renderer_fence 
 	struct timeline *timeline;
 	bool any = false;
 
-	/* What goes on may come back to the timeline, or empty and end it. */
+	/* What goes on may come back to the timeline, or end it. */
 	while ((timeline = g_hash_table_lookup(fences->timelines, &key))) {
 		struct gpu_wait *wait = g_queue_peek_head(&timeline->waiting);
 
-		if (wait->seqno > fence->seqno)
+		if (!wait || wait->seqno > fence->seqno)
 			break;
 		gpu_fences_forget(fences, wait);
 		gpu_wait_arrived(wait, 0);
@@ -150,8 +150,6 @@ void gpu_fences_forget(struct gpu_fences *fences, struct gpu_wait *wait)
 	wait->is_fenced = false;
 	timeline = g_hash_table_lookup(fences->timelines, &wait->key);
 	g_queue_unlink(&timeline->waiting, &wait->fence_link);
-	if (g_queue_is_empty(&timeline->waiting))
-		g_hash_table_remove(fences->timelines, &timeline->key);
 }
 
 /* Adds @fence to what @wait waits for, where the renderer can make one. */
@@ -234,26 +232,17 @@ void gpu_fences_signal(struct gpu_fences *fences, const struct renderer_fence *f
 	g_source_set_ready_time(fences->source, 0);
 }
 
-/* A ring of @ctx_id on which something waits, or NULL. */
-static struct timeline *find_ring(struct gpu_fences *fences, uint32_t ctx_id)
-{
-	GHashTableIter iter;
-	gpointer value;
-
-	g_hash_table_iter_init(&iter, fences->timelines);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		struct timeline *timeline = value;
-
-		if (timeline->key != GLOBAL_TIMELINE && timeline->key >> 32 == ctx_id)
-			return timeline;
-	}
-	return NULL;
-}
-
 void gpu_fences_finish_context(struct gpu_fences *fences, uint32_t ctx_id)
 {
-	struct timeline *timeline;
+	/* By name: contexts that end do not walk over each other's timelines. */
+	for (uint32_t ring = 0; ring < MAX_RINGS; ring++) {
+		const struct renderer_fence any = {
+			.has_ring = true, .ctx_id = ctx_id, .ring_idx = ring};
+		uint64_t key = timeline_key(&any);
+		struct timeline *timeline = g_hash_table_lookup(fences->timelines, &key);
 
-	while ((timeline = find_ring(fences, ctx_id)))
-		gpu_wait_cancel(g_queue_peek_head(&timeline->waiting), GPU_WAIT_CONTEXT);
+		while (timeline && !g_queue_is_empty(&timeline->waiting))
+			gpu_wait_cancel(g_queue_peek_head(&timeline->waiting), GPU_WAIT_CONTEXT);
+		g_hash_table_remove(fences->timelines, &key);
+	}
 }
