@@ -33,7 +33,7 @@ enum gpu_verdict gpu_verdict_from_errno(int error)
 
 struct gpu_command *gpu_command_create(struct gpu_device *device, struct gpu_request *request)
 {
-	struct gpu_command *command = g_slice_new(struct gpu_command);
+	struct gpu_command *command = pool_take(&device->commands);
 
 	command->device = device;
 	command->request = request;
@@ -125,7 +125,7 @@ static void command_answer(struct gpu_command *command)
 	if (request->ops->write(request, 0, &hdr, sizeof(hdr)) != sizeof(hdr))
 		written_len = 0;
 	request->ops->complete(request, written_len);
-	g_slice_free(struct gpu_command, command);
+	pool_put(&command->device->commands, command);
 }
 
 void gpu_command_finish(struct gpu_command *command, enum gpu_verdict verdict)

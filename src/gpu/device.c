@@ -6,6 +6,7 @@
  */
 #include "gpu/device.h"
 
+#include "gpu/command.h"
 #include "gpu/context.h"
 #include "gpu/dispatch.h"
 #include "gpu/fence.h"
@@ -48,6 +49,7 @@ struct gpu_device *gpu_device_create(struct renderer *renderer, struct guest_mem
 	device->context = context;
 	device->scanout_count = 1;
 	device->udmabuf_fd = udmabuf_open();
+	device->commands = POOL_INIT(struct gpu_command);
 	device->resources = gpu_resources_create();
 	device->contexts = gpu_contexts_create();
 	device->outputs = gpu_outputs_create();
@@ -70,6 +72,7 @@ void gpu_device_destroy(struct gpu_device *device)
 	gpu_outputs_destroy(device);
 	gpu_resources_destroy(device->resources);
 	gpu_contexts_destroy(device->contexts);
+	pool_finish(&device->commands);
 	fd_clear(&device->udmabuf_fd);
 	g_free(device);
 }

@@ -8,6 +8,7 @@
 
 #include "gpu/device.h"
 #include "gpu/wait.h"
+#include "util/pool.h"
 
 #include <glib.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ struct gpu_resources;
 /**
  * struct gpu_device - See gpu/device.h
  * @hostmem_used: bytes of GPU_LIMIT_HOSTMEM that are taken (gpu/hostmem.h)
+ * @commands: struct gpu_command that nobody uses (gpu/command.c)
  * @udmabuf_fd: /dev/udmabuf, or -1; owned
  * @events_read: of the configuration space
  */
@@ -32,6 +34,7 @@ struct gpu_device {
 	const struct gpu_device_events *events;
 	void *events_opaque;
 
+	struct pool commands;
 	struct gpu_waits waits;
 	struct gpu_resources *resources;
 	struct gpu_contexts *contexts;

@@ -7,6 +7,7 @@
 
 #include "gpu/device.h"
 #include "session/session.h"
+#include "util/pool.h"
 #include "vhost/vhost.h"
 
 #include <glib.h>
@@ -24,6 +25,7 @@ enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_
  * @control: NULL where none was asked for
  * @sandbox: this process's
  * @watchdog: ends it when nothing else does
+ * @requests: those of queues.c that nobody uses
  * @go_on: an idle source that goes on with the control queue, or NULL
  * @handshake: the time limit to the first message, or NULL
  * @memory_cut: a file that is mapped became shorter
@@ -41,12 +43,19 @@ struct session {
 	struct control *control;
 	struct sandbox *sandbox;
 	struct watchdog *watchdog;
+	struct pool requests;
 	GSource *go_on;
 	GSource *handshake;
 	GSource *memory_cut;
 	bool is_told_of_resets;
 	int exit_status;
 };
+
+/** session_queues_init() - Before the first queue is processed. */
+void session_queues_init(struct session *session);
+
+/** session_queues_finish() - No request is out any more. */
+void session_queues_finish(struct session *session);
 
 /** session_process_queue() - Take what is waiting in a queue, and notify the driver once. */
 void session_process_queue(struct session *session, unsigned int index);

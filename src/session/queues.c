@@ -16,6 +16,7 @@
 
 struct session_request {
 	struct gpu_request base;
+	struct session *session;
 	struct virtq *vq;
 	struct virtq_chain *chain;
 };
@@ -44,7 +45,7 @@ static void request_complete(struct gpu_request *base, size_t written_len)
 	struct session_request *request = from_base(base);
 
 	virtq_push(request->vq, request->chain, written_len);
-	g_slice_free(struct session_request, request);
+	pool_put(&request->session->requests, request);
 }
 
 static const struct gpu_request_ops request_ops = {
@@ -72,9 +73,10 @@ static bool take_one(struct session *session, struct virtq *vq, unsigned int ind
 	}
 	if (ret <= 0)
 		return false;
-	request = g_slice_new(struct session_request);
+	request = pool_take(&session->requests);
 	*request = (struct session_request){
 		.base = {.ops = &request_ops, .out_len = chain->out_len, .in_len = chain->in_len},
+		.session = session,
 		.vq = vq,
 		.chain = chain,
 	};
@@ -101,6 +103,17 @@ static void go_on_later(struct session *session)
 	if (session->go_on)
 		return;
 	session->go_on = source_add_idle(session->context, go_on, session);
+}
+
+void session_queues_init(struct session *session)
+{
+	session->requests = POOL_INIT(struct session_request);
+}
+
+void session_queues_finish(struct session *session)
+{
+	source_clear(&session->go_on);
+	pool_finish(&session->requests);
 }
 
 void session_process_queue(struct session *session, unsigned int index)

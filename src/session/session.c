@@ -302,6 +302,7 @@ static void connect_parts(struct session *session, struct renderer *renderer, in
 		.shmem_sizes = {[VIRTIO_GPU_SHM_ID_HOST_VISIBLE] = session->config->hostmem},
 	};
 
+	session_queues_init(session);
 	session->headless = display_headless_create(
 		&session->config->outputs, &display_events, session, session->context);
 	session->vhost = vhost_create(fd, &description, &vhost_events, session, session->context);
@@ -341,7 +342,7 @@ static void disconnect_parts(struct session *session)
 	if (session->display)
 		session->display->ops->destroy(session->display);
 	session->headless->ops->destroy(session->headless);
-	source_clear(&session->go_on);
+	session_queues_finish(session);
 	source_clear(&session->handshake);
 	source_clear(&session->memory_cut);
 }
