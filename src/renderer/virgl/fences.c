@@ -13,6 +13,7 @@
 #define FINISH_TRIES	 1000 /* of 1 ms each */
 
 struct pending_fence {
+	GList link;
 	uint32_t serial;
 	struct renderer_fence fence;
 };
@@ -53,6 +54,7 @@ static gboolean handle_poll_timer(gpointer opaque)
 void renderer_virgl_fences_init(struct renderer_virgl *virgl, GMainContext *context)
 {
 	virgl->context = context ? g_main_context_ref(context) : NULL;
+	virgl->fence_pool = POOL_INIT(struct pending_fence);
 	/*
 	 * Its thread leaves fences to us that end with a query: results of queries can be read in
 	 * the context of our thread only, and it waits until we did.
@@ -78,37 +80,37 @@ int renderer_virgl_fences_finish(struct renderer_virgl *virgl)
 	return ret;
 }
 
-static uint32_t push_fence(struct renderer_virgl *virgl, struct pending_fence *pending)
+static struct pending_fence *push_fence(
+	struct renderer_virgl *virgl, const struct renderer_fence *fence, uint32_t *ret_serial)
 {
-	uint32_t serial;
+	struct pending_fence *pending;
 
 	g_mutex_lock(&virgl->fence_lock);
-	serial = ++virgl->last_serial;
-	pending->serial = serial;
-	g_queue_push_tail(&virgl->pending, pending);
+	pending = pool_take(&virgl->fence_pool);
+	*pending = (struct pending_fence){
+		.link = {.data = pending}, .serial = ++virgl->last_serial, .fence = *fence};
+	g_queue_push_tail_link(&virgl->pending, &pending->link);
+	*ret_serial = pending->serial;
 	g_mutex_unlock(&virgl->fence_lock);
-	return serial;
+	return pending;
 }
 
 /* Takes a fence back that the library did not want. It cannot have signalled. */
 static void drop_fence(struct renderer_virgl *virgl, struct pending_fence *pending)
 {
 	g_mutex_lock(&virgl->fence_lock);
-	g_queue_remove(&virgl->pending, pending);
+	g_queue_unlink(&virgl->pending, &pending->link);
+	pool_put(&virgl->fence_pool, pending);
 	g_mutex_unlock(&virgl->fence_lock);
-	g_free(pending);
 }
 
 static int create_gl_fence(struct renderer_virgl *virgl, const struct renderer_fence *fence)
 {
-	struct pending_fence *pending = g_try_new0(struct pending_fence, 1);
-	int ret;
-
-	if (!pending)
-		return -ENOMEM;
-	pending->fence = *fence;
+	uint32_t serial;
 	/* On the list first: the callback may come before the library's function returns. */
-	ret = virgl_renderer_create_fence((int)push_fence(virgl, pending), fence->ctx_id);
+	struct pending_fence *pending = push_fence(virgl, fence, &serial);
+	int ret = virgl_renderer_create_fence((int)serial, fence->ctx_id);
+
 	if (ret != 0) {
 		drop_fence(virgl, pending);
 		return renderer_virgl_errno(ret);
@@ -146,19 +148,23 @@ void renderer_virgl_fences_sweep(struct renderer_virgl *virgl)
 		log_warning("virglrenderer: no fence could be made to follow the pending ones");
 }
 
-/* Takes the oldest fence when it is reached. The caller frees it. */
-static struct pending_fence *pop_fence(struct renderer_virgl *virgl, uint32_t serial)
+/* Takes the oldest fence when it is reached. Return: was it? */
+static bool pop_fence(
+	struct renderer_virgl *virgl, uint32_t serial, struct renderer_fence *ret_fence)
 {
 	struct pending_fence *oldest;
+	bool reached;
 
 	g_mutex_lock(&virgl->fence_lock);
 	oldest = g_queue_peek_head(&virgl->pending);
-	if (oldest && is_reached(oldest->serial, serial))
-		g_queue_pop_head(&virgl->pending);
-	else
-		oldest = NULL;
+	reached = oldest && is_reached(oldest->serial, serial);
+	if (reached) {
+		*ret_fence = oldest->fence;
+		g_queue_unlink(&virgl->pending, &oldest->link);
+		pool_put(&virgl->fence_pool, oldest);
+	}
 	g_mutex_unlock(&virgl->fence_lock);
-	return oldest;
+	return reached;
 }
 
 void renderer_virgl_fences_close(struct renderer_virgl *virgl)
@@ -180,12 +186,10 @@ static void tell_device(struct renderer_virgl *virgl, const struct renderer_fenc
 void renderer_virgl_write_fence(void *cookie, uint32_t serial)
 {
 	struct renderer_virgl *virgl = cookie;
-	struct pending_fence *pending;
+	struct renderer_fence fence;
 
-	while ((pending = pop_fence(virgl, serial))) {
-		tell_device(virgl, &pending->fence);
-		g_free(pending);
-	}
+	while (pop_fence(virgl, serial, &fence))
+		tell_device(virgl, &fence);
 }
 
 void renderer_virgl_write_context_fence(

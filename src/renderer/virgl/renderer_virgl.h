@@ -14,6 +14,7 @@
 #include "sandbox/sandbox.h"
 #include "util/child.h"
 #include "util/log_pipe.h"
+#include "util/pool.h"
 
 /* The bit of a capset in struct renderer_options' capset_mask */
 #define RENDERER_VIRGL_CAPSET(id) (UINT64_C(1) << (id))
@@ -59,8 +60,9 @@ struct renderer_virgl_server {
  * @has_fence_thread: the library waits for fences on a thread of its own
  * @event_lock: held while the device is told of a fence
  * @is_closed: under @event_lock: the device is gone, and hears nothing any more
- * @fence_lock: guards the two below
- * @pending: struct pending_fence, oldest first
+ * @fence_lock: guards the three below
+ * @pending: struct pending_fence, oldest first, by their link
+ * @fence_pool: those that nobody uses
  * @last_serial: given to the youngest fence
  */
 struct renderer_virgl {
@@ -84,6 +86,7 @@ struct renderer_virgl {
 	bool is_closed;
 	GMutex fence_lock;
 	GQueue pending;
+	struct pool fence_pool;
 	uint32_t last_serial;
 };
 

@@ -146,6 +146,7 @@ static void virgl_free_all(struct renderer_virgl *virgl)
 	fd_clear(&virgl->render_node_fd);
 	g_mutex_clear(&virgl->event_lock);
 	g_mutex_clear(&virgl->fence_lock);
+	pool_finish(&virgl->fence_pool);
 	g_free(virgl);
 	is_in_use = false;
 }
