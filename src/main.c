@@ -138,6 +138,7 @@ static int main_serve(const struct options *options)
 				.shader_cache = options->shader_cache,
 				.use_dmabuf = options->use_dmabuf,
 				.sandbox = options->sandbox,
+				.poll_us = options->poll_us,
 				.hostmem = options->hostmem,
 			},
 		.max_sessions = options->max_sessions,

@@ -19,6 +19,7 @@
 
 #define MAX_MAX_SESSIONS 4096
 #define MAX_HANDSHAKE_S	 86400
+#define MAX_POLL_US	 1000000
 #define MIN_HOSTMEM	 (UINT64_C(1) << 20)
 
 /* getopt_long()'s value of an option: its row, out of the way of characters. */
@@ -225,6 +226,16 @@ static int set_handshake_timeout(
 	return ret;
 }
 
+static int set_poll_us(struct parser *parser, const struct option_row *row, const char *value)
+{
+	uint64_t number;
+	int ret = set_number(parser, row, value, 0, MAX_POLL_US, &number);
+
+	if (ret == 0)
+		parser->options.poll_us = (unsigned int)number;
+	return ret;
+}
+
 static int set_fd(struct parser *parser, const struct option_row *row, const char *value)
 {
 	uint64_t number;
@@ -298,6 +309,8 @@ static int set_option(struct parser *parser, const struct option_row *row, const
 		return set_path(parser, row, value, &options->shader_cache);
 	case OPTION_USE_DMABUF:
 		return set_bool(parser, row, value, &options->use_dmabuf);
+	case OPTION_POLL_US:
+		return set_poll_us(parser, row, value);
 	case OPTION_HOSTMEM:
 		return set_hostmem(parser, value);
 	case OPTION_SANDBOX:

@@ -35,6 +35,7 @@ enum options_action {
  * @max_sessions: front-ends at a time
  * @handshake_timeout_s: how long a front-end may say nothing, seconds; 0: for ever
  * @use_dmabuf: display pictures as dma-bufs where possible
+ * @poll_us: how long a session polls the rings after work, microseconds; 0: not at all
  * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
  * @limits: what one guest may use at most
  * @sandbox: what sessions are confined to
@@ -55,6 +56,7 @@ struct options {
 	unsigned int max_sessions;
 	unsigned int handshake_timeout_s;
 	bool use_dmabuf;
+	unsigned int poll_us;
 	uint64_t hostmem;
 	struct gpu_limits limits;
 	enum sandbox_mode sandbox;

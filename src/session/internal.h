@@ -19,6 +19,18 @@ struct watchdog;
 enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_COUNT };
 
 /**
+ * struct session_polling - Looking at the rings without being kicked (polling.c)
+ * @source: NULL where the user does not want it
+ * @until_us: of the monotonic clock, while @is_on
+ * @is_on: the driver need not kick
+ */
+struct session_polling {
+	GSource *source;
+	gint64 until_us;
+	bool is_on;
+};
+
+/**
  * struct session - One front-end
  * @display: the front-end's, or NULL
  * @headless: shows nothing, and says what the outputs are while there is no other
@@ -44,6 +56,7 @@ struct session {
 	struct sandbox *sandbox;
 	struct watchdog *watchdog;
 	struct pool requests;
+	struct session_polling polling;
 	GSource *go_on;
 	GSource *handshake;
 	GSource *memory_cut;
@@ -60,5 +73,20 @@ void session_queues_finish(struct session *session);
 /** session_process_queue() - Take what is waiting in a queue, and notify the driver once. */
 void session_process_queue(struct session *session, unsigned int index);
 
+/** session_queue_has_work() - Is there something in a queue that can be taken now? */
+bool session_queue_has_work(struct session *session, unsigned int index);
+
 /** session_notify_queues() - Notify the driver of what was pushed. */
 void session_notify_queues(struct session *session);
+
+/** session_polling_init() - Off at first. After the queues are there. */
+void session_polling_init(struct session *session);
+
+/** session_polling_finish() - Off for ever. */
+void session_polling_finish(struct session *session);
+
+/** session_polling_extend() - There was work: look at the rings for a while from now on. */
+void session_polling_extend(struct session *session);
+
+/** session_polling_is_on() - Are the rings looked at anyway? Then no kick is asked for. */
+bool session_polling_is_on(const struct session *session);

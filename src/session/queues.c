@@ -116,6 +116,21 @@ void session_queues_finish(struct session *session)
 	pool_finish(&session->requests);
 }
 
+bool session_queue_has_work(struct session *session, unsigned int index)
+{
+	return vhost_queue_is_enabled(session->vhost, index) &&
+	       (index != SESSION_QUEUE_CONTROL || gpu_device_can_take(session->device)) &&
+	       virtq_has_chains(vhost_get_queue(session->vhost, index));
+}
+
+/* Asks for the next kick, unless the rings are polled. Return: is there more to take now? */
+static bool wait_for_kick(struct session *session, struct virtq *vq, unsigned int index)
+{
+	if (session_polling_is_on(session) || virtq_is_broken(vq) || !virtq_enable_kicks(vq))
+		return false;
+	return index != SESSION_QUEUE_CONTROL || gpu_device_can_take(session->device);
+}
+
 void session_process_queue(struct session *session, unsigned int index)
 {
 	struct virtq *vq = vhost_get_queue(session->vhost, index);
@@ -127,8 +142,9 @@ void session_process_queue(struct session *session, unsigned int index)
 	do {
 		while (count < BATCH && take_one(session, vq, index))
 			count++;
-	} while (count < BATCH && !virtq_is_broken(vq) && virtq_enable_kicks(vq) &&
-		 (index != SESSION_QUEUE_CONTROL || gpu_device_can_take(session->device)));
+		if (count > 0)
+			session_polling_extend(session);
+	} while (count < BATCH && wait_for_kick(session, vq, index));
 	virtq_notify(vq);
 	if (count == BATCH)
 		go_on_later(session);

@@ -225,6 +225,7 @@ static void session_resumed(void *opaque)
 	struct session *session = opaque;
 
 	session_notify_queues(session);
+	session_polling_extend(session);
 	session_process_queue(session, SESSION_QUEUE_CONTROL);
 }
 
@@ -309,6 +310,7 @@ static void connect_parts(struct session *session, struct renderer *renderer, in
 	session->device = gpu_device_create(renderer, vhost_get_memory(session->vhost),
 		&session->config->limits, session->context);
 	gpu_device_set_events(session->device, &device_events, session);
+	session_polling_init(session);
 	if (session->config->hostmem > 0)
 		gpu_device_set_shmem(
 			session->device, &shmem_ops, session, session->config->hostmem);
@@ -336,6 +338,7 @@ static int open_control(struct session *session)
 static void disconnect_parts(struct session *session)
 {
 	control_destroy(session->control);
+	session_polling_finish(session);
 	/* What is pending in the device refers to chains of the queues, so the device goes first. */
 	gpu_device_destroy(session->device);
 	vhost_destroy(session->vhost);

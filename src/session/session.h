@@ -23,6 +23,7 @@
  * @control_dir: where the session puts its control socket, or NULL
  * @shader_cache: a folder of the session's own for drivers' compiled shaders, or NULL: none
  * @sandbox: what the session is confined to
+ * @poll_us: how long the rings are looked at after each piece of work, microseconds; 0: not at all
  * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
  */
 struct session_config {
@@ -38,6 +39,7 @@ struct session_config {
 	const char *control_dir;
 	const char *shader_cache;
 	enum sandbox_mode sandbox;
+	unsigned int poll_us;
 	uint64_t hostmem;
 };
 

@@ -263,6 +263,11 @@ void virtq_notify(struct virtq *vq)
 		signal_fd(vq->call_fd, vq->call_fd_blocks);
 }
 
+bool virtq_has_chains(struct virtq *vq)
+{
+	return !vq->broken && is_ready(vq) && vq->layout->has_avail(vq);
+}
+
 bool virtq_enable_kicks(struct virtq *vq)
 {
 	if (vq->broken || !is_ready(vq))

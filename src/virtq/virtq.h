@@ -132,6 +132,9 @@ void virtq_push(struct virtq *vq, struct virtq_chain *chain, size_t written_len)
 /** virtq_notify() - Signal the driver if it wants it for what was pushed since the last call. */
 void virtq_notify(struct virtq *vq);
 
+/** virtq_has_chains() - Would virtq_pop() find something? For who looks without being kicked. */
+bool virtq_has_chains(struct virtq *vq);
+
 /**
  * virtq_enable_kicks() - Ask the driver for a kick when it next makes a chain available
  *

@@ -261,6 +261,12 @@ class SplitRing(Ring):
         event = self.memory.read_u16(self.used + 4 + 8 * self.size)
         return (self.next_avail - event - 1) & 0xFFFF < (self.next_avail - old) & 0xFFFF
 
+    def wants_kick(self):
+        """Whether the device asks for a kick at the next chain."""
+        if not self.event_idx:
+            return not self.memory.read_u16(self.used) & SPLIT_NO_NOTIFY
+        return self.memory.read_u16(self.used + 4 + 8 * self.size) == self.next_avail
+
 
 class PackedRing(Ring):
     packed = True
@@ -381,6 +387,13 @@ class PackedRing(Ring):
         if old_wrap != self.avail_wrap:
             old_position -= self.size
         return old_position <= offset < self.next_avail
+
+    def wants_kick(self):
+        """Whether the device asks for a kick at the next chain."""
+        flags = self.memory.read_u16(self.used + 2)
+        if flags != EVENT_DESC:
+            return flags == EVENT_ENABLE
+        return self.memory.read_u16(self.used) == self.next_avail | self.avail_wrap << 15
 
 
 def make_ring(memory, size, packed=False, event_idx=False):
