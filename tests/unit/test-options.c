@@ -87,7 +87,6 @@ static void test_all_given(void)
 	g_assert_cmpuint(options.max_sessions, ==, 3);
 	g_assert_cmpuint(options.limits.max[GPU_LIMIT_HOSTMEM], ==, 512 << 20);
 	g_assert_cmpuint(options.poll_us, ==, 50);
-	g_assert_cmpuint(options.max_hostmem, ==, 512 << 20);
 	g_assert_cmpint(options.log_level, ==, G_LOG_LEVEL_DEBUG);
 	options_finish(&options);
 

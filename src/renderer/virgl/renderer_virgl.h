@@ -108,6 +108,14 @@ static inline int renderer_virgl_errno(int result)
 	return result > 0 ? -result : result;
 }
 
+/**
+ * renderer_virgl_library_load() - Load virglrenderer; before anything of it is called
+ * @ret_message: why not; freed by the caller
+ *
+ * It stays loaded; a second call is fine. Return: 0 or a negative errno.
+ */
+int renderer_virgl_library_load(char **ret_message);
+
 /** renderer_virgl_log_init() - Send the library's lines through util/log.h. */
 void renderer_virgl_log_init(void);
 

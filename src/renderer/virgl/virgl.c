@@ -256,6 +256,9 @@ int renderer_virgl_create(
 		*ret_message = g_strdup("runs already; a process has one");
 		return -EBUSY;
 	}
+	ret = renderer_virgl_library_load(ret_message);
+	if (ret < 0)
+		return ret;
 	virgl = virgl_allocate();
 	if (!virgl) {
 		*ret_message = g_strdup("out of memory");

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* Copyright The vhost-device-gpu authors */
+/*
+ * The library itself. A process loads it when it starts this renderer and not before: some twenty
+ * others come with it, which would take the listener more memory than all that it does, and time
+ * before it listens. Each function of the library that is used has a namesake here that passes on; the
+ * library's header has the prototypes, so that the compiler compares them.
+ */
+#include "renderer/virgl/renderer_virgl.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+
+/* The same from 0.10 to 1.3. */
+#define LIBRARY "libvirglrenderer.so.1"
+
+/* clang-format off */
+#ifdef HAVE_VIRGL_SET_LOG_CALLBACK
+#define LOG_FUNCTION(F) \
+	F(void, virgl_set_log_callback, (virgl_log_callback_type cb, void *user_data, \
+		virgl_free_data_callback_type free_user_data_cb), \
+		(cb, user_data, free_user_data_cb))
+#else
+#define LOG_FUNCTION(F) \
+	F(virgl_debug_callback_type, virgl_set_debug_callback, (virgl_debug_callback_type cb), \
+		(cb))
+#endif
+
+#ifdef HAVE_VIRGL_RENDERER_RESOURCE_GET_INFO_EXT
+#define INFO_FUNCTION(F) \
+	F(int, virgl_renderer_resource_get_info_ext, \
+		(int res_handle, struct virgl_renderer_resource_info_ext *info), (res_handle, info))
+#else
+#define INFO_FUNCTION(F) \
+	F(int, virgl_renderer_resource_get_info, \
+		(int res_handle, struct virgl_renderer_resource_info *info), (res_handle, info))
+#endif
+
+#define LIBRARY_FUNCTIONS(F) \
+	LOG_FUNCTION(F) \
+	INFO_FUNCTION(F) \
+	F(void, virgl_renderer_cleanup, (void *cookie), (cookie)) \
+	F(int, virgl_renderer_context_create_fence, \
+		(uint32_t ctx_id, uint32_t flags, uint32_t ring_idx, uint64_t fence_id), \
+		(ctx_id, flags, ring_idx, fence_id)) \
+	F(int, virgl_renderer_context_create_with_flags, \
+		(uint32_t ctx_id, uint32_t ctx_flags, uint32_t nlen, const char *name), \
+		(ctx_id, ctx_flags, nlen, name)) \
+	F(void, virgl_renderer_context_destroy, (uint32_t handle), (handle)) \
+	F(int, virgl_renderer_create_fence, \
+		(int client_fence_id, uint32_t ctx_id), \
+		(client_fence_id, ctx_id)) \
+	F(void, virgl_renderer_ctx_attach_resource, \
+		(int ctx_id, int res_handle), \
+		(ctx_id, res_handle)) \
+	F(void, virgl_renderer_ctx_detach_resource, \
+		(int ctx_id, int res_handle), \
+		(ctx_id, res_handle)) \
+	F(void, virgl_renderer_fill_caps, \
+		(uint32_t set, uint32_t version, void *caps), \
+		(set, version, caps)) \
+	F(void, virgl_renderer_force_ctx_0, (void), ()) \
+	F(void, virgl_renderer_get_cap_set, \
+		(uint32_t set, uint32_t *max_ver, uint32_t *max_size), \
+		(set, max_ver, max_size)) \
+	F(int, virgl_renderer_get_fd_for_texture2, \
+		(uint32_t tex_id, int *fd, int *stride, int *offset), \
+		(tex_id, fd, stride, offset)) \
+	F(int, virgl_renderer_get_poll_fd, (void), ()) \
+	F(int, virgl_renderer_init, \
+		(void *cookie, int flags, struct virgl_renderer_callbacks *cb), \
+		(cookie, flags, cb)) \
+	F(void, virgl_renderer_poll, (void), ()) \
+	F(int, virgl_renderer_resource_attach_iov, \
+		(int res_handle, struct iovec *iov, int num_iovs), \
+		(res_handle, iov, num_iovs)) \
+	F(int, virgl_renderer_resource_create, \
+		(struct virgl_renderer_resource_create_args *args, struct iovec *iov, \
+		uint32_t num_iovs), \
+		(args, iov, num_iovs)) \
+	F(int, virgl_renderer_resource_create_blob, \
+		(const struct virgl_renderer_resource_create_blob_args *args), \
+		(args)) \
+	F(void, virgl_renderer_resource_detach_iov, \
+		(int res_handle, struct iovec **iov, int *num_iovs), \
+		(res_handle, iov, num_iovs)) \
+	F(int, virgl_renderer_resource_export_blob, \
+		(uint32_t res_id, uint32_t *fd_type, int *fd), \
+		(res_id, fd_type, fd)) \
+	F(int, virgl_renderer_resource_get_map_info, \
+		(uint32_t res_handle, uint32_t *map_info), \
+		(res_handle, map_info)) \
+	F(int, virgl_renderer_resource_import_blob, \
+		(const struct virgl_renderer_resource_import_blob_args *args), \
+		(args)) \
+	F(int, virgl_renderer_resource_map, \
+		(uint32_t res_handle, void **map, uint64_t *out_size), \
+		(res_handle, map, out_size)) \
+	F(int, virgl_renderer_resource_unmap, (uint32_t res_handle), (res_handle)) \
+	F(void, virgl_renderer_resource_unref, (uint32_t res_handle), (res_handle)) \
+	F(int, virgl_renderer_submit_cmd, \
+		(void *buffer, int ctx_id, int ndw), \
+		(buffer, ctx_id, ndw)) \
+	F(int, virgl_renderer_transfer_read_iov, \
+		(uint32_t handle, uint32_t ctx_id, uint32_t level, uint32_t stride, \
+		uint32_t layer_stride, struct virgl_box *box, uint64_t offset, \
+		struct iovec *iov, int iovec_cnt), \
+		(handle, ctx_id, level, stride, layer_stride, box, offset, iov, iovec_cnt)) \
+	F(int, virgl_renderer_transfer_write_iov, \
+		(uint32_t handle, uint32_t ctx_id, int level, uint32_t stride, \
+		uint32_t layer_stride, struct virgl_box *box, uint64_t offset, \
+		struct iovec *iovec, unsigned int iovec_cnt), \
+		(handle, ctx_id, level, stride, layer_stride, box, offset, iovec, iovec_cnt))
+
+#define MEMBER(ret_, name_, params_, args_) typeof(name_) *name_;
+#define ROW(ret_, name_, params_, args_) {#name_, offsetof(struct library, name_)},
+#define FORWARD(ret_, name_, params_, args_) \
+	ret_ name_ params_ \
+	{ \
+		return library.name_ args_; \
+	}
+
+static struct library {
+	LIBRARY_FUNCTIONS(MEMBER)
+} library;
+
+static const struct {
+	const char *name;
+	size_t offset;
+} rows[] = {LIBRARY_FUNCTIONS(ROW)};
+
+LIBRARY_FUNCTIONS(FORWARD)
+/* clang-format on */
+
+int renderer_virgl_library_load(char **ret_message)
+{
+	/* Where all look for functions, as if it had been linked. */
+	void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_GLOBAL);
+
+	if (!handle) {
+		*ret_message = g_strdup(dlerror());
+		return -ENOENT;
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		void **function = (void **)((char *)&library + rows[i].offset);
+
+		*function = dlsym(handle, rows[i].name);
+		if (!*function) {
+			*ret_message =
+				g_strdup_printf(LIBRARY " has no %s: it is too old", rows[i].name);
+			return -ENOTSUP;
+		}
+	}
+	return 0;
+}
