@@ -8,6 +8,7 @@
 #include "gpu/backing.h"
 
 #include "gpu/command.h"
+#include "gpu/renderer.h"
 #include "gpu/state.h"
 #include "util/checked.h"
 
@@ -70,11 +71,24 @@ static void backing_append(struct iovec *iov, unsigned int *count, const struct 
 /* Regions that one entry may span; an entry is at most 4 GiB. */
 #define MAX_PARTS 16
 
-int gpu_backing_resolve(const struct gpu_backing *backing, struct guest_memory *memory,
-	struct iovec **ret_iov, unsigned int *ret_iov_count)
+/* So that a transfer of a few lines need not walk to where they are. Return: NULL without memory. */
+static uint64_t *list_starts(const struct iovec *iov, unsigned int count)
+{
+	uint64_t *starts = g_try_new(uint64_t, MAX(count, 1));
+	uint64_t start = 0;
+
+	for (unsigned int i = 0; starts && i < count; i++) {
+		starts[i] = start;
+		start += iov[i].iov_len;
+	}
+	return starts;
+}
+
+int gpu_backing_resolve(
+	const struct gpu_backing *backing, struct guest_memory *memory, struct gpu_resource *base)
 {
 	size_t room = (size_t)backing->count + MAX_PARTS;
-	struct iovec *iov = g_try_new(struct iovec, room);
+	g_autofree struct iovec *iov = g_try_new(struct iovec, room);
 	unsigned int used = 0;
 
 	if (!iov)
@@ -84,19 +98,23 @@ int gpu_backing_resolve(const struct gpu_backing *backing, struct guest_memory *
 		int part_count = guest_memory_to_iov(memory, backing->entries[i].addr,
 			backing->entries[i].length, parts, MAX_PARTS);
 
-		if (part_count < 0 || used + part_count > room - (backing->count - 1 - i)) {
-			g_free(iov);
-			return part_count < 0 ? part_count : -ENOMEM;
-		}
+		if (part_count < 0)
+			return part_count;
+		if (used + part_count > room - (backing->count - 1 - i))
+			return -ENOMEM;
 		for (int j = 0; j < part_count; j++)
 			backing_append(iov, &used, &parts[j]);
 	}
-	*ret_iov = iov;
-	*ret_iov_count = used;
+	base->iov_starts = list_starts(iov, used);
+	if (!base->iov_starts)
+		return -ENOMEM;
+	base->iov = g_steal_pointer(&iov);
+	base->iov_count = used;
 	return 0;
 }
 
 uint64_t gpu_backing_cost(uint32_t count)
 {
-	return (uint64_t)count * (sizeof(struct virtio_gpu_mem_entry) + sizeof(struct iovec));
+	return (uint64_t)count *
+	       (sizeof(struct virtio_gpu_mem_entry) + sizeof(struct iovec) + sizeof(uint64_t));
 }

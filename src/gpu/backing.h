@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 struct gpu_command;
+struct gpu_resource;
 
 /**
  * struct gpu_backing - The list of ATTACH_BACKING
@@ -39,14 +40,13 @@ void gpu_backing_finish(struct gpu_backing *backing);
 
 /**
  * gpu_backing_resolve() - Find the guest's pages in our mappings
- * @ret_iov: g_free()
- * @ret_iov_count: elements
+ * @base: iov, iov_starts, both g_free(), and iov_count are filled in on success
  *
  * Neighbouring entries become one element. Return: 0; -EFAULT where a page is in no region;
  * -ENOMEM.
  */
-int gpu_backing_resolve(const struct gpu_backing *backing, struct guest_memory *memory,
-	struct iovec **ret_iov, unsigned int *ret_iov_count);
+int gpu_backing_resolve(
+	const struct gpu_backing *backing, struct guest_memory *memory, struct gpu_resource *base);
 
 /** gpu_backing_cost() - Bytes of host memory that a list of @count entries takes. */
 uint64_t gpu_backing_cost(uint32_t count);

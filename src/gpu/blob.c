@@ -181,9 +181,10 @@ int gpu_blob_read_rect(const struct gpu_framebuffer *framebuffer, const struct g
 	const struct gpu_resource *base = &framebuffer->resource->base;
 	const size_t bytes_per_pixel = framebuffer->format->bytes_per_pixel;
 	const size_t line_len = rect->width * bytes_per_pixel;
-	struct iov_cursor cursor = iov_cursor_init(base->iov, base->iov_count);
 	size_t offset = framebuffer->offset + (size_t)rect->y * framebuffer->stride +
 			rect->x * bytes_per_pixel;
+	struct iov_cursor cursor =
+		iov_cursor_find(base->iov, base->iov_starts, base->iov_count, offset);
 
 	for (uint32_t y = 0; y < rect->height; y++) {
 		if (iov_cursor_read(&cursor, offset, (uint8_t *)dst + y * stride, line_len) !=

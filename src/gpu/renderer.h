@@ -65,6 +65,7 @@ struct gpu_resource_blob {
  * @height: pixels; blob: 0
  * @iov: the guest memory attached as backing, resolved to our addresses; NULL without backing.
  *	It belongs to the device and stays in place until detach_backing().
+ * @iov_starts: where each of them begins in the backing, bytes; NULL where nobody has said
  * @iov_count: elements in @iov
  * @backing_len: bytes in @iov
  * @renderer_data: the renderer's own
@@ -80,6 +81,7 @@ struct gpu_resource {
 	struct gpu_resource_3d args_3d;
 	struct gpu_resource_blob blob;
 	struct iovec *iov;
+	uint64_t *iov_starts;
 	unsigned int iov_count;
 	uint64_t backing_len;
 	void *renderer_data;

@@ -106,6 +106,7 @@ static void release_backing(struct gpu_device *device, uint32_t count)
 static void forget_pages(struct gpu_resource *base)
 {
 	g_clear_pointer(&base->iov, g_free);
+	g_clear_pointer(&base->iov_starts, g_free);
 	base->iov_count = 0;
 	base->backing_len = 0;
 }
@@ -124,7 +125,7 @@ static int resolve_pages(struct gpu_device *device, struct gpu_tracked_resource 
 	const struct gpu_backing *backing)
 {
 	struct gpu_resource *base = &resource->base;
-	int ret = gpu_backing_resolve(backing, device->memory, &base->iov, &base->iov_count);
+	int ret = gpu_backing_resolve(backing, device->memory, base);
 
 	if (ret < 0)
 		return ret;
@@ -231,8 +232,7 @@ static int resource_realize(struct gpu_device *device, struct gpu_tracked_resour
 	int ret = 0;
 
 	if (resource->backing.entries) {
-		ret = gpu_backing_resolve(
-			&resource->backing, device->memory, &base->iov, &base->iov_count);
+		ret = gpu_backing_resolve(&resource->backing, device->memory, base);
 		base->backing_len = resource->backing.len;
 	}
 	if (ret == 0)

@@ -6,7 +6,6 @@
  */
 #include "util/iov.h"
 
-#include <stdint.h>
 #include <string.h>
 
 size_t iov_len(const struct iovec *iov, size_t iov_count)
@@ -64,12 +63,43 @@ size_t iov_write(
 	return done;
 }
 
-size_t iov_cursor_read(struct iov_cursor *cursor, size_t offset, void *buf, size_t len)
+struct iov_cursor iov_cursor_find(
+	const struct iovec *iov, const uint64_t *starts, size_t iov_count, size_t offset)
+{
+	size_t low = 0, high = iov_count;
+
+	if (!starts || iov_count == 0)
+		return iov_cursor_init(iov, iov_count);
+	/* The last element that does not begin behind the offset. */
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (starts[middle] <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	return (struct iov_cursor){
+		.iov = iov + low, .iov_count = iov_count - low, .start = starts[low]};
+}
+
+static void cursor_advance(struct iov_cursor *cursor, size_t offset)
 {
 	while (cursor->iov_count > 0 && offset - cursor->start >= cursor->iov->iov_len) {
 		cursor->start += cursor->iov->iov_len;
 		cursor->iov++;
 		cursor->iov_count--;
 	}
+}
+
+size_t iov_cursor_read(struct iov_cursor *cursor, size_t offset, void *buf, size_t len)
+{
+	cursor_advance(cursor, offset);
 	return iov_read(cursor->iov, cursor->iov_count, offset - cursor->start, buf, len);
+}
+
+size_t iov_cursor_write(struct iov_cursor *cursor, size_t offset, const void *buf, size_t len)
+{
+	cursor_advance(cursor, offset);
+	return iov_write(cursor->iov, cursor->iov_count, offset - cursor->start, buf, len);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 /** iov_len() - The sum of the lengths, bytes. The caller's iov is bounded, so it does not wrap. */
@@ -41,6 +42,17 @@ static inline struct iov_cursor iov_cursor_init(const struct iovec *iov, size_t 
 }
 
 /**
+ * iov_cursor_find() - A cursor at an offset, without a look at all that comes before it
+ * @starts: where each element begins, bytes from the start of the first; NULL: not known
+ * @offset: bytes from there
+ */
+struct iov_cursor iov_cursor_find(
+	const struct iovec *iov, const uint64_t *starts, size_t iov_count, size_t offset);
+
+/**
  * iov_cursor_read() - As iov_read(); @offset, from the start of the whole, never goes back
  */
 size_t iov_cursor_read(struct iov_cursor *cursor, size_t offset, void *buf, size_t len);
+
+/** iov_cursor_write() - As iov_write(), likewise. */
+size_t iov_cursor_write(struct iov_cursor *cursor, size_t offset, const void *buf, size_t len);

@@ -83,11 +83,51 @@ static void test_write(void)
 	}
 }
 
+/* What comes before the place is not looked at: it is not even there. */
+static void test_find(void)
+{
+	const struct iovec iov[] = {
+		{NULL, 4000}, {NULL, 1}, {(char *)flat, 5}, {(char *)flat + 5, 3}};
+	const uint64_t starts[] = {0, 10, 20, 25};
+	char buf[8] = "";
+
+	for (size_t offset = 20; offset < 28; offset++) {
+		struct iov_cursor cursor = iov_cursor_find(iov, starts, 4, offset);
+
+		g_assert_cmpuint(cursor.iov_count, ==, offset < 25 ? 2 : 1);
+		g_assert_cmpuint(iov_cursor_read(&cursor, offset, buf, 8), ==, 28 - offset);
+		g_assert_cmpmem(buf, 28 - offset, flat + offset - 20, 28 - offset);
+	}
+	g_assert_cmpuint(iov_cursor_find(iov, starts, 4, 9).iov_count, ==, 4);
+	g_assert_cmpuint(iov_cursor_find(iov, starts, 4, 10).iov_count, ==, 3);
+	g_assert_cmpuint(iov_cursor_find(iov, starts, 4, 4711).iov_count, ==, 1);
+	g_assert_cmpuint(iov_cursor_find(iov, starts, 0, 0).iov_count, ==, 0);
+	/* Nobody has said where they begin. */
+	g_assert_cmpuint(iov_cursor_find(iov, NULL, 4, 26).iov_count, ==, 4);
+}
+
+static void test_cursor_write(void)
+{
+	struct scattered s, want;
+	struct iov_cursor cursor;
+
+	scattered_init(&s, flat);
+	scattered_init(&want, flat);
+	iov_write(want.iov, 4, 1, "xy", 2);
+	iov_write(want.iov, 4, TOTAL - 2, "z", 1);
+	cursor = iov_cursor_init(s.iov, 4);
+	g_assert_cmpuint(iov_cursor_write(&cursor, 1, "xy", 2), ==, 2);
+	g_assert_cmpuint(iov_cursor_write(&cursor, TOTAL - 2, "z", 1), ==, 1);
+	g_assert_cmpmem(s.parts, sizeof(s.parts), want.parts, sizeof(want.parts));
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/iov/len", test_len);
 	g_test_add_func("/iov/read", test_read);
 	g_test_add_func("/iov/write", test_write);
+	g_test_add_func("/iov/find", test_find);
+	g_test_add_func("/iov/cursor-write", test_cursor_write);
 	return g_test_run();
 }

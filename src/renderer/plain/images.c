@@ -48,7 +48,8 @@ void plain_image_destroy(struct gpu_resource *resource)
 int plain_image_transfer(
 	struct gpu_resource *resource, const struct gpu_rect *rect, uint64_t offset)
 {
-	struct iov_cursor cursor = iov_cursor_init(resource->iov, resource->iov_count);
+	struct iov_cursor cursor =
+		iov_cursor_find(resource->iov, resource->iov_starts, resource->iov_count, offset);
 	const size_t stride = image_stride(resource);
 	size_t line_len = (size_t)rect->width * BYTES_PER_PIXEL;
 	uint32_t lines = rect->height;

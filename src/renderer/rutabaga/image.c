@@ -201,15 +201,17 @@ static void copy_box(struct renderer_rutabaga *rutabaga, const struct gpu_resour
 {
 	const struct rutabaga_resource *data = resource->renderer_data;
 	const size_t stride = (size_t)data->image.width * bytes, len = (size_t)box->w * bytes;
+	struct iov_cursor cursor = iov_cursor_find(resource->iov, resource->iov_starts,
+		resource->iov_count, box->y * stride + (size_t)box->x * bytes);
 
 	for (uint32_t y = 0; y < box->h; y++) {
 		const size_t place = (box->y + y) * stride + (size_t)box->x * bytes;
 		uint8_t *line = (uint8_t *)rutabaga->scratch + place;
 
 		if (is_to_host)
-			iov_read(resource->iov, resource->iov_count, place, line, len);
+			iov_cursor_read(&cursor, place, line, len);
 		else
-			iov_write(resource->iov, resource->iov_count, place, line, len);
+			iov_cursor_write(&cursor, place, line, len);
 	}
 }
 

@@ -254,7 +254,8 @@ static int bounce_parts(uint32_t ctx_id, struct gpu_resource *resource,
 		by_lines ? (uint32_t)CLAMP(room / transfer->stride, 1, transfer->box.h)
 			 : transfer->box.h;
 	struct gpu_transfer_3d part = *transfer;
-	struct iov_cursor cursor = iov_cursor_init(resource->iov, resource->iov_count);
+	struct iov_cursor cursor = iov_cursor_find(
+		resource->iov, resource->iov_starts, resource->iov_count, transfer->offset);
 	int ret = 0;
 
 	if (!by_layers)
