@@ -19,6 +19,16 @@
 #include <errno.h>
 #include <string.h>
 
+/*
+ * A resource in a context. The context finds it by the resource's id, the resource has its own in a
+ * list: neither looks through all contexts there are.
+ */
+struct gpu_attachment {
+	struct gpu_context *context;
+	struct gpu_tracked_resource *resource;
+	LIST_ENTRY(gpu_attachment) link;
+};
+
 /* @by_id: id -> struct gpu_context, owned. @submit_buf: kept from command to command. */
 struct gpu_contexts {
 	GHashTable *by_id;
@@ -44,6 +54,24 @@ void gpu_contexts_destroy(struct gpu_contexts *contexts)
 struct gpu_context *gpu_context_find(struct gpu_device *device, uint32_t id)
 {
 	return id != 0 ? g_hash_table_lookup(device->contexts->by_id, GUINT_TO_POINTER(id)) : NULL;
+}
+
+static void attachment_free(gpointer data)
+{
+	struct gpu_attachment *attachment = data;
+
+	LIST_REMOVE(attachment, link);
+	g_free(attachment);
+}
+
+static void attachment_add(struct gpu_context *context, struct gpu_tracked_resource *resource)
+{
+	struct gpu_attachment *attachment = g_new(struct gpu_attachment, 1);
+
+	attachment->context = context;
+	attachment->resource = resource;
+	LIST_INSERT_HEAD(&resource->attachments, attachment, link);
+	g_hash_table_insert(context->resources, GUINT_TO_POINTER(resource->base.id), attachment);
 }
 
 static struct gpu_context *find_or_log(struct gpu_device *device, struct gpu_command *command)
@@ -85,26 +113,20 @@ static void context_detach(struct gpu_device *device, struct gpu_context *contex
 
 void gpu_context_forget_resource(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
-	GHashTableIter iter;
-	gpointer context;
+	struct gpu_attachment *attachment;
 
-	g_hash_table_iter_init(&iter, device->contexts->by_id);
-	while (g_hash_table_iter_next(&iter, NULL, &context))
-		context_detach(device, context, resource);
+	while ((attachment = LIST_FIRST(&resource->attachments)))
+		context_detach(device, attachment->context, resource);
 }
 
-bool gpu_context_has_elsewhere(
-	struct gpu_device *device, const struct gpu_tracked_resource *resource, uint32_t ctx_id)
+bool gpu_context_has_elsewhere(const struct gpu_tracked_resource *resource, uint32_t ctx_id)
 {
-	GHashTableIter iter;
-	gpointer value;
+	const struct gpu_attachment *attachment;
 
-	g_hash_table_iter_init(&iter, device->contexts->by_id);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		const struct gpu_context *context = value;
-
-		if (context->id != ctx_id && g_hash_table_contains(context->resources,
-						     GUINT_TO_POINTER(resource->base.id)))
+	/* Ends at the second one at the latest. */
+	LIST_FOREACH(attachment, &resource->attachments, link)
+	{
+		if (attachment->context->id != ctx_id)
 			return true;
 	}
 	return false;
@@ -151,7 +173,8 @@ enum gpu_verdict gpu_handle_ctx_create(struct gpu_device *device, struct gpu_com
 	context = g_new0(struct gpu_context, 1);
 	context->id = command->hdr.ctx_id;
 	context->capset_id = capset_id;
-	context->resources = g_hash_table_new(g_direct_hash, g_direct_equal);
+	context->resources =
+		g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, attachment_free);
 	g_hash_table_insert(device->contexts->by_id, GUINT_TO_POINTER(context->id), context);
 	return GPU_OK;
 }
@@ -184,7 +207,7 @@ enum gpu_verdict gpu_handle_ctx_attach_resource(
 		ret = renderer_calls_ctx_attach_resource(
 			device->renderer, context->id, &resource->base);
 	if (ret == 0)
-		g_hash_table_add(context->resources, GUINT_TO_POINTER(id));
+		attachment_add(context, resource);
 	return gpu_command_fail(command, id, ret);
 }
 

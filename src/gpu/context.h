@@ -16,7 +16,7 @@ struct gpu_tracked_resource;
 
 /**
  * struct gpu_context - A 3D context
- * @resources: set of ids attached to it
+ * @resources: what is attached to it, id -> struct gpu_attachment, owned
  */
 struct gpu_context {
 	uint32_t id;
@@ -39,8 +39,7 @@ void gpu_context_destroy_all(struct gpu_device *device);
 void gpu_context_forget_resource(struct gpu_device *device, struct gpu_tracked_resource *resource);
 
 /** gpu_context_has_elsewhere() - Does a context other than @ctx_id have the resource attached? */
-bool gpu_context_has_elsewhere(
-	struct gpu_device *device, const struct gpu_tracked_resource *resource, uint32_t ctx_id);
+bool gpu_context_has_elsewhere(const struct gpu_tracked_resource *resource, uint32_t ctx_id);
 
 enum gpu_verdict gpu_handle_ctx_create(struct gpu_device *device, struct gpu_command *command);
 enum gpu_verdict gpu_handle_ctx_destroy(struct gpu_device *device, struct gpu_command *command);

@@ -241,7 +241,9 @@ void gpu_fences_finish_context(struct gpu_fences *fences, uint32_t ctx_id)
 		uint64_t key = timeline_key(&any);
 		struct timeline *timeline = g_hash_table_lookup(fences->timelines, &key);
 
-		while (timeline && !g_queue_is_empty(&timeline->waiting))
+		if (!timeline)
+			continue;
+		while (!g_queue_is_empty(&timeline->waiting))
 			gpu_wait_cancel(g_queue_peek_head(&timeline->waiting), GPU_WAIT_CONTEXT);
 		g_hash_table_remove(fences->timelines, &key);
 	}

@@ -28,21 +28,27 @@
 #include "util/pages.h"
 
 #include <errno.h>
+#include <sys/queue.h>
 
 /* @shmem_ops: NULL where there is no region. */
 struct gpu_mappings {
 	const struct gpu_shmem_ops *shmem_ops;
 	void *shmem_opaque;
 	uint64_t shmem_len;
-	GTree *by_offset; /* uint64_t of the entry -> struct gpu_mapping, owned */
-	GQueue requests;  /* of struct request: sent and not answered */
+	GTree *by_offset;	/* uint64_t of the entry -> struct gpu_mapping, owned */
+	GHashTable *by_context; /* id of the blob's context -> struct context_mappings, owned */
+	GQueue requests;	/* of struct request: sent and not answered */
 };
 
 struct gpu_mapping {
 	uint64_t offset;
 	uint64_t len;
 	struct gpu_tracked_resource *resource;
+	LIST_ENTRY(gpu_mapping) link; /* in the list of its context */
 };
+
+/* Never empty. */
+LIST_HEAD(context_mappings, gpu_mapping);
 
 /* What the front-end was asked for. @wait: of the command that asked, or NULL. */
 struct request {
@@ -66,6 +72,7 @@ struct gpu_mappings *gpu_mappings_create(void)
 	struct gpu_mappings *mappings = g_new0(struct gpu_mappings, 1);
 
 	mappings->by_offset = g_tree_new_full(compare_offsets, NULL, NULL, g_free);
+	mappings->by_context = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
 	g_queue_init(&mappings->requests);
 	return mappings;
 }
@@ -77,6 +84,7 @@ void gpu_mappings_destroy(struct gpu_mappings *mappings)
 	while ((link = g_queue_pop_head_link(&mappings->requests)))
 		g_free(link->data);
 	g_tree_destroy(mappings->by_offset);
+	g_hash_table_destroy(mappings->by_context);
 	g_free(mappings);
 }
 
@@ -109,20 +117,37 @@ static bool mapping_overlaps(const struct gpu_mappings *mappings, uint64_t offse
 	return false;
 }
 
+static struct context_mappings *find_of_context(
+	const struct gpu_mappings *mappings, uint32_t ctx_id)
+{
+	return g_hash_table_lookup(mappings->by_context, GUINT_TO_POINTER(ctx_id));
+}
+
 static void mapping_enter(struct gpu_device *device, struct gpu_tracked_resource *resource,
 	uint64_t offset, uint64_t len)
 {
+	const uint32_t ctx_id = resource->base.blob.ctx_id;
+	struct context_mappings *list = find_of_context(device->mappings, ctx_id);
 	struct gpu_mapping *mapping = g_new(struct gpu_mapping, 1);
 
 	*mapping = (struct gpu_mapping){.offset = offset, .len = len, .resource = resource};
+	if (!list) {
+		list = g_new0(struct context_mappings, 1);
+		g_hash_table_insert(device->mappings->by_context, GUINT_TO_POINTER(ctx_id), list);
+	}
+	LIST_INSERT_HEAD(list, mapping, link);
 	g_tree_insert(device->mappings->by_offset, &mapping->offset, mapping);
 	resource->mapping = mapping;
 }
 
 static void mapping_leave(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
+	const uint32_t ctx_id = resource->base.blob.ctx_id;
 	uint64_t offset = resource->mapping->offset;
 
+	LIST_REMOVE(resource->mapping, link);
+	if (LIST_EMPTY(find_of_context(device->mappings, ctx_id)))
+		g_hash_table_remove(device->mappings->by_context, GUINT_TO_POINTER(ctx_id));
 	resource->mapping = NULL;
 	g_tree_remove(device->mappings->by_offset, &offset);
 }
@@ -203,19 +228,18 @@ static void drop_unasked(struct gpu_device *device, struct gpu_tracked_resource 
 	resource->mapping_was_dropped = true;
 }
 
-static void drop_of_context(
-	struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque)
-{
-	uint32_t ctx_id = *(const uint32_t *)opaque;
-
-	if (resource->base.blob.ctx_id == ctx_id &&
-		!gpu_context_has_elsewhere(device, resource, ctx_id))
-		drop_unasked(device, resource);
-}
-
 void gpu_mapping_drop_context(struct gpu_device *device, uint32_t ctx_id)
 {
-	gpu_resource_foreach(device, drop_of_context, &ctx_id);
+	const struct context_mappings *list = find_of_context(device->mappings, ctx_id);
+	struct gpu_mapping *next;
+
+	/* The list goes with its last entry, so that it is not looked at again behind that. */
+	for (struct gpu_mapping *mapping = list ? LIST_FIRST(list) : NULL; mapping;
+		mapping = next) {
+		next = LIST_NEXT(mapping, link);
+		if (!gpu_context_has_elsewhere(mapping->resource, ctx_id))
+			drop_unasked(device, mapping->resource);
+	}
 }
 
 static void drop_lost(

@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
+struct gpu_attachment;
 struct gpu_command;
 struct gpu_device;
 struct gpu_mapping;
@@ -24,6 +26,7 @@ struct gpu_resources;
  * @backing: guest addresses; base.iov is their resolution
  * @host_len: bytes counted against GPU_LIMIT_HOSTMEM for the image
  * @outputs: where it is shown
+ * @attachments: to contexts (gpu/context.c)
  * @has_uuid: RESOURCE_ASSIGN_UUID was done
  * @is_renderers: the renderer has a side of it; false only for a guest blob in a mode without blobs
  * @mapping: where the guest sees it in the shared memory region, or NULL
@@ -38,6 +41,7 @@ struct gpu_tracked_resource {
 	struct gpu_backing backing;
 	uint64_t host_len;
 	gpu_output_mask outputs;
+	LIST_HEAD(, gpu_attachment) attachments;
 	bool has_uuid;
 	uint8_t uuid[16];
 	bool is_renderers;

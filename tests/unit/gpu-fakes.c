@@ -356,7 +356,7 @@ void gpu_fixture_set_up(struct gpu_fixture *f, const struct gpu_limits *limits)
 	f->device = gpu_device_create(
 		&f->renderer.base, f->memory, limits ? limits : &defaults, f->context);
 	gpu_device_set_events(f->device, &events, f);
-	gpu_device_set_shmem(f->device, &fake_shmem_ops, &f->shmem, 1 << 20);
+	gpu_device_set_shmem(f->device, &fake_shmem_ops, &f->shmem, FAKE_SHMEM_LEN);
 	gpu_device_add_display(f->device, &f->display.base);
 }
 

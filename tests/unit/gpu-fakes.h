@@ -69,6 +69,9 @@ struct flat_request {
 	size_t written_len;
 };
 
+/** Size of its region, bytes */
+#define FAKE_SHMEM_LEN (UINT64_C(1) << 20)
+
 /** struct fake_shmem - A front-end that maps when a test says so. @mapped: ranges that are. */
 struct fake_shmem {
 	unsigned int mapped;
