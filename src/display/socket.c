@@ -29,10 +29,11 @@
 #define MAX_IOVS 512
 
 /*
- * Wanted size of the send buffer. A full-HD frame is 8 MiB; with the whole frame in the buffer
- * the control queue goes on while the front-end still copies. The system may allow less.
+ * Wanted size of the send buffer; the kernel doubles it, and may allow less. What is in it should still
+ * be in the CPU's cache when the front-end reads it: with room for a whole frame of 8 MiB the queue goes
+ * on earlier, but a frame takes a third longer (docs/performance.md).
  */
-#define SEND_BUFFER_LEN (9 << 20)
+#define SEND_BUFFER_LEN (1 << 20)
 
 /* A message on its way: @sent of its head and lines are gone. */
 struct outgoing {
