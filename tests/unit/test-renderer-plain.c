@@ -155,10 +155,137 @@ static void test_the_rest_goes_on(void)
 	outer->ops->destroy(outer);
 }
 
+/* A renderer with images of its own; @image: of the only one. */
+struct drawing {
+	struct renderer base;
+	uint32_t image[4];
+	const struct iovec *backing;
+	unsigned int contexts;
+	int error;
+};
+
+static struct drawing *drawing_of(struct renderer *renderer)
+{
+	return (struct drawing *)renderer;
+}
+
+static int drawing_create(struct renderer *renderer, struct gpu_resource *resource)
+{
+	g_assert_null(resource->renderer_data);
+	resource->renderer_data = drawing_of(renderer)->image;
+	return 0;
+}
+
+static void drawing_destroy_resource(struct renderer *renderer, struct gpu_resource *resource)
+{
+	g_assert_true(resource->renderer_data == drawing_of(renderer)->image);
+	resource->renderer_data = NULL;
+}
+
+static int drawing_attach_backing(struct renderer *renderer, struct gpu_resource *resource)
+{
+	g_assert_null(drawing_of(renderer)->backing);
+	drawing_of(renderer)->backing = resource->iov;
+	return 0;
+}
+
+static void drawing_detach_backing(struct renderer *renderer, struct gpu_resource *resource)
+{
+	drawing_of(renderer)->backing = NULL;
+}
+
+static int drawing_transfer(struct renderer *renderer, struct gpu_resource *resource,
+	const struct gpu_rect *rect, uint64_t offset)
+{
+	struct drawing *drawing = drawing_of(renderer);
+
+	g_assert_cmpuint(rect->width * rect->height, ==, 4);
+	memcpy(drawing->image, drawing->backing->iov_base, sizeof(drawing->image));
+	return drawing->error;
+}
+
+static int drawing_ctx_attach(
+	struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource)
+{
+	drawing_of(renderer)->contexts++;
+	return 0;
+}
+
+static void drawing_destroy(struct renderer *renderer)
+{
+}
+
+static const struct renderer_ops drawing_ops = {
+	.destroy = drawing_destroy,
+	.ctx_attach_resource = drawing_ctx_attach,
+	.resource_create = drawing_create,
+	.resource_destroy = drawing_destroy_resource,
+	.attach_backing = drawing_attach_backing,
+	.detach_backing = drawing_detach_backing,
+	.transfer_to_host_2d = drawing_transfer,
+};
+
+static struct renderer *keep(struct drawing *drawing)
+{
+	struct renderer *outer;
+
+	*drawing = (struct drawing){.base = {.ops = &drawing_ops}};
+	outer = renderer_plain_keep(&drawing->base);
+	g_assert_nonnull(outer);
+	return outer;
+}
+
+/* The pixels of the image go along, not those that the guest has in its pages by then. */
+static void test_given_to_context(void)
+{
+	uint32_t backing[4] = {1, 2, 3, 4};
+	const uint32_t shown[4] = {1, 2, 3, 4};
+	struct iovec iov = {backing, sizeof(backing)};
+	struct gpu_resource resource = {
+		.id = 1, .kind = GPU_RESOURCE_2D, .format = 1, .width = 2, .height = 2};
+	const struct gpu_rect whole = {0, 0, 2, 2};
+	struct drawing drawing;
+	struct renderer *outer = keep(&drawing);
+	size_t stride;
+
+	g_assert_cmpint(outer->ops->resource_create(outer, &resource), ==, 0);
+	resource.iov = &iov;
+	resource.iov_count = 1;
+	resource.backing_len = sizeof(backing);
+	g_assert_cmpint(outer->ops->attach_backing(outer, &resource), ==, 0);
+	g_assert_cmpint(outer->ops->transfer_to_host_2d(outer, &resource, &whole, 0), ==, 0);
+	g_assert_true(resource.renderer_data != drawing.image);
+	backing[0] = 99;
+	/* It may fail, and then nothing has changed. */
+	drawing.error = -EIO;
+	g_assert_cmpint(outer->ops->ctx_attach_resource(outer, 7, &resource), ==, -EIO);
+	g_assert_nonnull(outer->ops->get_pixels(outer, &resource, &stride));
+	drawing.error = 0;
+	g_assert_cmpint(outer->ops->ctx_attach_resource(outer, 7, &resource), ==, 0);
+	g_assert_cmpint(outer->ops->ctx_attach_resource(outer, 8, &resource), ==, 0);
+	g_assert_cmpuint(drawing.contexts, ==, 2);
+	g_assert_cmpmem(drawing.image, sizeof(drawing.image), shown, sizeof(shown));
+	g_assert_null(outer->ops->get_pixels(outer, &resource, &stride));
+	/* From now on it is the other one's, with the guest's pages. */
+	g_assert_true(resource.iov == &iov && drawing.backing == &iov);
+	g_assert_cmpuint(resource.backing_len, ==, sizeof(backing));
+	g_assert_cmpint(outer->ops->transfer_to_host_2d(outer, &resource, &whole, 0), ==, 0);
+	g_assert_cmpuint(drawing.image[0], ==, 99);
+	outer->ops->detach_backing(outer, &resource);
+	outer->ops->resource_destroy(outer, &resource);
+	/* And the next one of this id is plain again. */
+	resource.iov = NULL;
+	g_assert_cmpint(outer->ops->resource_create(outer, &resource), ==, 0);
+	g_assert_nonnull(outer->ops->get_pixels(outer, &resource, &stride));
+	outer->ops->resource_destroy(outer, &resource);
+	outer->ops->destroy(outer);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/renderer-plain/images-are-kept", test_images_are_kept);
 	g_test_add_func("/renderer-plain/the-rest-goes-on", test_the_rest_goes_on);
+	g_test_add_func("/renderer-plain/given-to-context", test_given_to_context);
 	return g_test_run();
 }

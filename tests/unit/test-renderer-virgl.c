@@ -258,7 +258,8 @@ static void test_capsets(void)
 	}
 }
 
-static void check_2d_format(struct fixture *f, uint32_t format, uint32_t mask)
+/* @ctx_id: of a context that the image is attached to, so that it is a texture; 0: of none */
+static void check_2d_format(struct fixture *f, uint32_t format, uint32_t mask, uint32_t ctx_id)
 {
 	const struct gpu_rect whole = {0, 0, WIDTH, HEIGHT}, part = {5, 6, 11, 3};
 	struct gpu_resource resource = {
@@ -275,6 +276,11 @@ static void check_2d_format(struct fixture *f, uint32_t format, uint32_t mask)
 	attach(f, &resource);
 	g_assert_cmpint(ops->transfer_to_host_2d(f->renderer, &resource, &whole, 0), ==, 0);
 	check_all_rects(f, &resource, mask, expected);
+	/* It has the same pixels then. */
+	if (ctx_id != 0) {
+		g_assert_cmpint(ops->ctx_attach_resource(f->renderer, ctx_id, &resource), ==, 0);
+		check_all_rects(f, &resource, mask, expected);
+	}
 
 	/* A part from an offset that is not its place. */
 	g_assert_cmpint(ops->transfer_to_host_2d(f->renderer, &resource, &part, 1236), ==, 0);
@@ -304,8 +310,11 @@ static void test_2d(void)
 	struct fixture f;
 
 	fixture_init(&f);
-	for (size_t i = 0; i < G_N_ELEMENTS(formats); i++)
-		check_2d_format(&f, formats[i].format, GUINT32_FROM_LE(formats[i].mask));
+	g_assert_cmpint(f.renderer->ops->ctx_create(f.renderer, 1, 0, "images"), ==, 0);
+	for (size_t i = 0; i < 2 * G_N_ELEMENTS(formats); i++)
+		check_2d_format(
+			&f, formats[i / 2].format, GUINT32_FROM_LE(formats[i / 2].mask), i % 2);
+	f.renderer->ops->ctx_destroy(f.renderer, 1);
 	fixture_finish(&f);
 }
 
@@ -316,6 +325,7 @@ static void test_2d_is_black(void)
 	struct fixture f;
 
 	fixture_init(&f);
+	g_assert_cmpint(f.renderer->ops->ctx_create(f.renderer, 1, 0, "images"), ==, 0);
 	for (uint32_t id = 1; id <= 20; id++) {
 		static const uint8_t black[STRIDE * HEIGHT];
 		struct gpu_resource resource = {
@@ -329,10 +339,13 @@ static void test_2d_is_black(void)
 
 		g_assert_cmpint(ops->resource_create(f.renderer, &resource), ==, 0);
 		check_all_rects(&f, &resource, UINT32_MAX, black);
+		g_assert_cmpint(ops->ctx_attach_resource(f.renderer, 1, &resource), ==, 0);
+		check_all_rects(&f, &resource, UINT32_MAX, black);
 		attach(&f, &resource);
 		g_assert_cmpint(ops->transfer_to_host_2d(f.renderer, &resource, &whole, 0), ==, 0);
 		resource_finish(&f, &resource);
 	}
+	f.renderer->ops->ctx_destroy(f.renderer, 1);
 	fixture_finish(&f);
 }
 
@@ -735,6 +748,33 @@ static void test_host_blob(void)
 	fixture_finish(&f);
 }
 
+/* Memory may have room for an image that no texture has. */
+static void test_huge_2d(void)
+{
+	struct gpu_resource flat = {
+		.id = 1,
+		.kind = GPU_RESOURCE_2D,
+		.format = VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
+		.width = 1 << 20,
+		.height = 1,
+	};
+	const struct renderer_ops *ops;
+	struct fixture f;
+	int ret;
+
+	fixture_init(&f);
+	ops = f.renderer->ops;
+	g_assert_cmpint(ops->ctx_create(f.renderer, 1, 0, "images"), ==, 0);
+	ret = ops->resource_create(f.renderer, &flat);
+	if (ret == 0) {
+		ret = ops->ctx_attach_resource(f.renderer, 1, &flat);
+		ops->resource_destroy(f.renderer, &flat);
+	}
+	g_assert_cmpint(ret, ==, -EINVAL);
+	ops->ctx_destroy(f.renderer, 1);
+	fixture_finish(&f);
+}
+
 static void test_hostile_sizes(void)
 {
 	const uint32_t huge[] = {1 << 15, 1 << 20, INT32_MAX, UINT32_MAX};
@@ -747,8 +787,6 @@ static void test_hostile_sizes(void)
 		const struct renderer_ops *ops = f.renderer->ops;
 
 		flat.width = flat.height = huge[i];
-		g_assert_cmpint(ops->resource_create(f.renderer, &flat), ==, -EINVAL);
-		flat.kind = GPU_RESOURCE_2D;
 		g_assert_cmpint(ops->resource_create(f.renderer, &flat), ==, -EINVAL);
 		deep.args_3d.target = TARGET_3D;
 		deep.args_3d.depth = huge[i];
@@ -986,6 +1024,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/renderer/virgl/capsets", test_capsets);
 	g_test_add_func("/renderer/virgl/2d", test_2d);
 	g_test_add_func("/renderer/virgl/2d-is-black", test_2d_is_black);
+	g_test_add_func("/renderer/virgl/huge-2d", test_huge_2d);
 	g_test_add_func("/renderer/virgl/3d-orientation", test_3d_orientation);
 	g_test_add_func("/renderer/virgl/clear", test_clear);
 	g_test_add_func("/renderer/virgl/export", test_export);

@@ -40,6 +40,11 @@ int plain_image_create(struct gpu_resource *resource)
 	return resource->renderer_data ? 0 : -ENOMEM;
 }
 
+size_t plain_image_len(const struct gpu_resource *resource)
+{
+	return image_stride(resource) * resource->height;
+}
+
 void plain_image_destroy(struct gpu_resource *resource)
 {
 	g_clear_pointer(&resource->renderer_data, g_free);

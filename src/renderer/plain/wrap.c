@@ -5,26 +5,45 @@
  * everything else goes on to the inner one. A hook that the inner renderer leaves out and that is about
  * 2D resources too does what the device would do about it (gpu/renderer_calls.c); one that is not is
  * left out here as well.
+ *
+ * An inner renderer that has such images after all is given one when a context is to use it. Nothing
+ * borrows the plain image then: who sends its pixels holds the queue that the command comes from.
  */
 #include "renderer/plain/images.h"
 
 #include <errno.h>
 
-/* @ops: as the inner renderer's, where a hook is not there. */
+/*
+ * @ops: as the inner renderer's, where a hook is not there.
+ * @given: set of the ids of 2D resources that are the inner renderer's; NULL where it has none.
+ */
 struct renderer_plain {
 	struct renderer base;
 	struct renderer_ops ops;
 	struct renderer *inner;
+	GHashTable *given;
 };
+
+static struct renderer_plain *plain_of(struct renderer *renderer)
+{
+	return (struct renderer_plain *)renderer;
+}
 
 static struct renderer *inner_of(struct renderer *renderer)
 {
-	return ((struct renderer_plain *)renderer)->inner;
+	return plain_of(renderer)->inner;
 }
 
-static bool is_plain(const struct gpu_resource *resource)
+static bool is_given(struct renderer *renderer, const struct gpu_resource *resource)
 {
-	return resource->kind == GPU_RESOURCE_2D;
+	GHashTable *given = plain_of(renderer)->given;
+
+	return given && g_hash_table_contains(given, GUINT_TO_POINTER(resource->id));
+}
+
+static bool is_plain(struct renderer *renderer, const struct gpu_resource *resource)
+{
+	return resource->kind == GPU_RESOURCE_2D && !is_given(renderer, resource);
 }
 
 static void plain_destroy(struct renderer *renderer)
@@ -32,6 +51,7 @@ static void plain_destroy(struct renderer *renderer)
 	struct renderer *inner = inner_of(renderer);
 
 	inner->ops->destroy(inner);
+	g_clear_pointer(&plain_of(renderer)->given, g_hash_table_unref);
 	g_free(renderer);
 }
 
@@ -88,13 +108,70 @@ static int plain_read_blob(struct renderer *renderer, struct gpu_resource *resou
 	return inner->ops->read_blob(inner, resource, format, rect, dst, stride);
 }
 
+/* Draws @image into the inner renderer's, which sees it as the guest's backing meanwhile. */
+static int draw_image(struct renderer *inner, struct gpu_resource *resource, void *image)
+{
+	const struct gpu_resource saved = *resource;
+	const struct gpu_rect whole = {.width = resource->width, .height = resource->height};
+	struct iovec iov = {.iov_base = image, .iov_len = plain_image_len(resource)};
+	int ret;
+
+	resource->iov = &iov;
+	resource->iov_starts = NULL;
+	resource->iov_count = 1;
+	resource->backing_len = iov.iov_len;
+	ret = inner->ops->attach_backing(inner, resource);
+	if (ret == 0) {
+		ret = inner->ops->transfer_to_host_2d(inner, resource, &whole, 0);
+		inner->ops->detach_backing(inner, resource);
+	}
+	resource->iov = saved.iov;
+	resource->iov_starts = saved.iov_starts;
+	resource->iov_count = saved.iov_count;
+	resource->backing_len = saved.backing_len;
+	return ret;
+}
+
+/* Makes a plain image the inner renderer's. Return: 0, or a negative errno and it is plain still. */
+static int give_image(struct renderer *renderer, struct gpu_resource *resource)
+{
+	struct renderer *inner = inner_of(renderer);
+	void *image = resource->renderer_data;
+	int ret;
+
+	resource->renderer_data = NULL;
+	ret = inner->ops->resource_create(inner, resource);
+	if (ret < 0)
+		goto err_create;
+	ret = draw_image(inner, resource, image);
+	if (ret == 0 && resource->iov)
+		ret = inner->ops->attach_backing(inner, resource);
+	if (ret < 0)
+		goto err_draw;
+	g_free(image);
+	g_hash_table_add(plain_of(renderer)->given, GUINT_TO_POINTER(resource->id));
+	return 0;
+
+err_draw:
+	inner->ops->resource_destroy(inner, resource);
+err_create:
+	resource->renderer_data = image;
+	return ret;
+}
+
 static int plain_ctx_attach_resource(
 	struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource)
 {
 	struct renderer *inner = inner_of(renderer);
+	int ret;
 
-	if (is_plain(resource))
-		return 0;
+	if (is_plain(renderer, resource)) {
+		if (!plain_of(renderer)->given)
+			return 0;
+		ret = give_image(renderer, resource);
+		if (ret < 0)
+			return ret;
+	}
 	if (!inner->ops->ctx_attach_resource)
 		return 0;
 	return inner->ops->ctx_attach_resource(inner, ctx_id, resource);
@@ -105,7 +182,7 @@ static void plain_ctx_detach_resource(
 {
 	struct renderer *inner = inner_of(renderer);
 
-	if (!is_plain(resource) && inner->ops->ctx_detach_resource)
+	if (!is_plain(renderer, resource) && inner->ops->ctx_detach_resource)
 		inner->ops->ctx_detach_resource(inner, ctx_id, resource);
 }
 
@@ -113,7 +190,7 @@ static int plain_resource_create(struct renderer *renderer, struct gpu_resource 
 {
 	struct renderer *inner = inner_of(renderer);
 
-	if (is_plain(resource))
+	if (is_plain(renderer, resource))
 		return plain_image_create(resource);
 	if (!inner->ops->resource_create)
 		return 0;
@@ -124,17 +201,19 @@ static void plain_resource_destroy(struct renderer *renderer, struct gpu_resourc
 {
 	struct renderer *inner = inner_of(renderer);
 
-	if (is_plain(resource))
+	if (is_plain(renderer, resource))
 		plain_image_destroy(resource);
 	else if (inner->ops->resource_destroy)
 		inner->ops->resource_destroy(inner, resource);
+	if (plain_of(renderer)->given)
+		g_hash_table_remove(plain_of(renderer)->given, GUINT_TO_POINTER(resource->id));
 }
 
 static int plain_attach_backing(struct renderer *renderer, struct gpu_resource *resource)
 {
 	struct renderer *inner = inner_of(renderer);
 
-	if (is_plain(resource))
+	if (is_plain(renderer, resource))
 		return 0;
 	if (!inner->ops->attach_backing)
 		return 0;
@@ -145,7 +224,7 @@ static void plain_detach_backing(struct renderer *renderer, struct gpu_resource 
 {
 	struct renderer *inner = inner_of(renderer);
 
-	if (!is_plain(resource) && inner->ops->detach_backing)
+	if (!is_plain(renderer, resource) && inner->ops->detach_backing)
 		inner->ops->detach_backing(inner, resource);
 }
 
@@ -154,7 +233,7 @@ static int plain_transfer_to_host_2d(struct renderer *renderer, struct gpu_resou
 {
 	struct renderer *inner = inner_of(renderer);
 
-	if (is_plain(resource))
+	if (is_plain(renderer, resource))
 		return plain_image_transfer(resource, rect, offset);
 	if (!inner->ops->transfer_to_host_2d)
 		return 0;
@@ -166,7 +245,7 @@ static int plain_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
 {
 	struct renderer *inner = inner_of(renderer);
 
-	if (is_plain(resource))
+	if (is_plain(renderer, resource))
 		return -EINVAL;
 	if (!inner->ops->transfer_to_host_3d)
 		return 0;
@@ -178,7 +257,7 @@ static int plain_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_i
 {
 	struct renderer *inner = inner_of(renderer);
 
-	if (is_plain(resource))
+	if (is_plain(renderer, resource))
 		return -EINVAL;
 	if (!inner->ops->transfer_from_host_3d)
 		return 0;
@@ -190,7 +269,7 @@ static const void *plain_get_pixels(
 {
 	struct renderer *inner = inner_of(renderer);
 
-	if (is_plain(resource))
+	if (is_plain(renderer, resource))
 		return plain_image_get_pixels(resource, ret_stride);
 	if (!inner->ops->get_pixels)
 		return NULL;
@@ -202,7 +281,7 @@ static int plain_read_rect(struct renderer *renderer, struct gpu_resource *resou
 {
 	struct renderer *inner = inner_of(renderer);
 
-	if (is_plain(resource))
+	if (is_plain(renderer, resource))
 		return plain_image_read_rect(resource, rect, dst, stride);
 	if (!inner->ops->read_rect)
 		return -ENOTSUP;
@@ -214,7 +293,7 @@ static int plain_export_dmabuf(struct renderer *renderer, struct gpu_resource *r
 {
 	struct renderer *inner = inner_of(renderer);
 
-	if (is_plain(resource))
+	if (is_plain(renderer, resource))
 		return -ENOTSUP;
 	if (!inner->ops->export_dmabuf)
 		return -ENOTSUP;
@@ -280,6 +359,15 @@ static void leave_out(struct renderer_ops *ops, const struct renderer_ops *inner
 		ops->export_blob = NULL;
 	if (!inner->read_blob)
 		ops->read_blob = NULL;
+}
+
+struct renderer *renderer_plain_keep(struct renderer *inner)
+{
+	struct renderer *renderer = renderer_plain_wrap(inner);
+
+	if (renderer)
+		plain_of(renderer)->given = g_hash_table_new(g_direct_hash, g_direct_equal);
+	return renderer;
 }
 
 struct renderer *renderer_plain_wrap(struct renderer *inner)

@@ -41,6 +41,10 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
+
+#define SAMPLE_ID   1
+#define SAMPLE_SIZE 64 /* pixels */
 
 static bool is_in_use;
 
@@ -238,11 +242,41 @@ static struct renderer_virgl *virgl_allocate(void)
 	return virgl;
 }
 
-/* Without GL there is nothing to draw with, but a text console needs no more than memory. */
+/* Can the display be given a texture without a look at its pixels? There are no resources yet. */
+static bool can_export(struct renderer_virgl *virgl)
+{
+	struct gpu_resource sample = {
+		.id = SAMPLE_ID,
+		.kind = GPU_RESOURCE_2D,
+		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = SAMPLE_SIZE,
+		.height = SAMPLE_SIZE,
+	};
+	struct renderer_dmabuf dmabuf;
+	bool can;
+
+	if (renderer_virgl_resource_create(&virgl->base, &sample) < 0)
+		return false;
+	can = renderer_virgl_export_dmabuf(&virgl->base, &sample, &dmabuf) == 0;
+	if (can)
+		close(dmabuf.fd);
+	renderer_virgl_resource_destroy(&virgl->base, &sample);
+	return can;
+}
+
+/*
+ * Without GL there is nothing to draw with, but a text console needs no more than memory. And where the
+ * pixels of a texture have to be read back to be shown, a 2D image that no context uses is better off in
+ * memory, too: it would go into the texture and out of it for each frame.
+ */
 static struct renderer *virgl_with_images(struct renderer_virgl *virgl)
 {
-	struct renderer *wrapped = virgl->has_gl ? NULL : renderer_plain_wrap(&virgl->base);
+	struct renderer *wrapped = NULL;
 
+	if (!virgl->has_gl)
+		wrapped = renderer_plain_wrap(&virgl->base);
+	else if (!can_export(virgl))
+		wrapped = renderer_plain_keep(&virgl->base);
 	return wrapped ? wrapped : &virgl->base;
 }
 
