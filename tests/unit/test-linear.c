@@ -85,7 +85,11 @@ static uint32_t map_blob(struct gpu_fixture *f, uint32_t id, uint64_t offset)
 /* 500 contexts, 10,000 blobs of theirs, as many of them mapped as the region holds. */
 static void set_up(struct gpu_fixture *f, gconstpointer data)
 {
-	gpu_fixture_set_up(f, NULL);
+	struct gpu_limits limits;
+
+	gpu_limits_init(&limits);
+	limits.max[GPU_LIMIT_CONTEXTS] = CONTEXTS;
+	gpu_fixture_set_up(f, &limits);
 	for (uint32_t ctx_id = 1; ctx_id <= CONTEXTS; ctx_id++)
 		g_assert_cmphex(
 			gpu_fixture_ctx_create(f, ctx_id, 0), ==, VIRTIO_GPU_RESP_OK_NODATA);
