@@ -112,6 +112,8 @@
 		struct iovec *iovec, unsigned int iovec_cnt), \
 		(handle, ctx_id, level, stride, layer_stride, box, offset, iovec, iovec_cnt))
 
+/* Names, which take no parentheses. */
+/* NOLINTNEXTLINE(bugprone-macro-parentheses) */
 #define MEMBER(ret_, name_, params_, args_) typeof(name_) *name_;
 #define ROW(ret_, name_, params_, args_) {#name_, offsetof(struct library, name_)},
 #define FORWARD(ret_, name_, params_, args_) \
