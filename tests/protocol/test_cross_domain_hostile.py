@@ -32,7 +32,8 @@ def compositor(tmp_path):
 
 @pytest.fixture
 def daemon(running, compositor):
-    return running.daemon("gfxstream", "--channel", f"wayland={compositor.path}")
+    return running.daemon("gfxstream", "--capset", "cross-domain", "--channel",
+                          f"wayland={compositor.path}")
 
 
 @pytest.fixture
