@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from frontend.daemon import build_environment, wait_until, why_not
+from frontend.daemon import wait_until, why_mode_not
 from frontend.vhost_user import VhostUser
 
 
@@ -119,8 +119,7 @@ def has_gfxstream(running):
 def lacks_gfxstream(has_gfxstream, program, tmp_path):
     """The library was built without gfxstream, as 0.1.3 of the crates registry is."""
     for capset in ("gfxstream-vulkan", "gfxstream-gles"):
-        if not why_not([program, "-s", tmp_path / "try.sock", "-g", "gfxstream", "-c", capset],
-                       build_environment(program)):
+        if not why_mode_not(program, tmp_path, "gfxstream", "-c", capset):
             pytest.skip(f"{capset} starts here")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from frontend.blob import HOST3D, MAPPABLE, HostBlob, Layout
 from frontend.checks import HUGE, NO_RESOURCE, OK, PARAMETER, UNSPEC
-from frontend.daemon import build_environment, fd_count, why_not
+from frontend.daemon import fd_count, why_mode_not
 from frontend.pixels import differences, random_bytes, rgb_only, to_bgra
 from frontend.shmem import SharedRegion
 from frontend.virtio_gpu import (BIND_RENDER_TARGET, BIND_SAMPLER_VIEW, BIND_SCANOUT, FLAG_FENCE,
@@ -36,9 +36,8 @@ def must_have(name):
 @pytest.fixture(params=IDS, scope="module", name="capset")
 def fixture_capset(request, program, tmp_path_factory):
     """A capset of gfxstream's that starts here."""
-    socket = tmp_path_factory.mktemp("try") / "gpu.sock"
-    problem = why_not([program, "-s", socket, "-g", "gfxstream", "-c", request.param],
-                      build_environment(program))
+    problem = why_mode_not(program, tmp_path_factory.mktemp("try"), "gfxstream", "-c",
+                           request.param)
     if problem:
         assert not must_have(request.param), problem
         pytest.skip(f"{request.param}: {problem}")

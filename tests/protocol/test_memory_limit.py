@@ -11,7 +11,7 @@ import struct
 import pytest
 
 from frontend import virgl
-from frontend.daemon import build_environment, wait_until, why_not
+from frontend.daemon import wait_until, why_mode_not
 from frontend.memory import MIB
 from frontend.patience import PATIENCE
 from frontend.virtio_gpu import BIND_SAMPLER_VIEW, TEXTURE_2D, Cmd, Resp, require
@@ -116,8 +116,7 @@ def test_guest_is_told_before(running):
 def start_venus(running, tmp_path, *args):
     """Asked for by name: what it allocates need not be mappable here."""
     arguments = ["--capset", "venus", *args]
-    problem = why_not([running.program, "-s", tmp_path / "try.sock", "-g", "virglrenderer",
-                       *arguments], build_environment(running.program))
+    problem = why_mode_not(running.program, tmp_path, "virglrenderer", *arguments)
     if problem:
         assert "venus" not in os.environ.get("VHOST_DEVICE_GPU_REQUIRE", "").split(",")
         pytest.skip(f"this host does not start Venus: {problem}")

@@ -74,6 +74,12 @@ def why_not(command, environment=None):
         return line.strip()
 
 
+def why_mode_not(program, folder, mode, *args):
+    """The same of a mode with these arguments; its socket is made in folder."""
+    return why_not([program, "-s", os.path.join(folder, "try.sock"), "-g", mode, *args],
+                   build_environment(program))
+
+
 class Daemon:
     """One running program. `peer` means QEMU's own back-end: one front-end and no modes."""
 
