@@ -15,8 +15,8 @@
 #define MODULE_VARIABLE "VHOST_DEVICE_GPU_LIBDIR"
 
 /*
- * A module is code that a session or its server runs, so that its folder must be nobody else's: owned by root or
- * by us, and not writable for everybody.
+ * A module is code that a session or its server runs, so that its folder must be nobody else's: owned
+ * by root or by us, and not writable for everybody.
  */
 static bool is_trusted(const char *folder)
 {
