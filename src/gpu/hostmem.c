@@ -5,6 +5,7 @@
 
 #include "gpu/state.h"
 #include "util/checked.h"
+#include "util/lendable.h"
 
 #include <errno.h>
 
@@ -24,7 +25,7 @@ void gpu_hostmem_release(struct gpu_device *device, uint64_t len)
 void gpu_buffer_finish(struct gpu_device *device, struct gpu_buffer *buffer)
 {
 	gpu_hostmem_release(device, buffer->len);
-	g_free(buffer->data);
+	lendable_free(buffer->data, buffer->len);
 	*buffer = (struct gpu_buffer){0};
 }
 
@@ -38,7 +39,7 @@ int gpu_buffer_reserve(struct gpu_device *device, struct gpu_buffer *buffer, siz
 	ret = gpu_hostmem_charge(device, len);
 	if (ret < 0)
 		return ret;
-	buffer->data = g_try_malloc(len);
+	buffer->data = lendable_alloc(len);
 	if (!buffer->data) {
 		gpu_hostmem_release(device, len);
 		return -ENOMEM;

@@ -12,7 +12,7 @@ struct gpu_device;
 int gpu_hostmem_charge(struct gpu_device *device, uint64_t len);
 void gpu_hostmem_release(struct gpu_device *device, uint64_t len);
 
-/** struct gpu_buffer - Memory that is kept from use to use and counted; zero at first */
+/** struct gpu_buffer - Memory of util/lendable.h that is kept from use to use, counted; zero at first */
 struct gpu_buffer {
 	uint8_t *data;
 	size_t len; /* bytes */

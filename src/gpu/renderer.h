@@ -69,8 +69,9 @@ struct gpu_resource_blob {
  * @iov_count: elements in @iov
  * @backing_len: bytes in @iov
  * @renderer_data: the renderer's own
+ * @has_lendable_image: what get_pixels() borrows is memory of util/lendable.h
  *
- * Belongs to the device; a renderer writes @renderer_data only.
+ * Belongs to the device; a renderer writes @renderer_data and @has_lendable_image only.
  */
 struct gpu_resource {
 	uint32_t id;
@@ -85,6 +86,7 @@ struct gpu_resource {
 	unsigned int iov_count;
 	uint64_t backing_len;
 	void *renderer_data;
+	bool has_lendable_image;
 };
 
 /** struct gpu_rect - A rectangle, pixels; never empty and inside its resource when a hook sees it */

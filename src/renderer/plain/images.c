@@ -9,6 +9,7 @@
 
 #include "util/checked.h"
 #include "util/iov.h"
+#include "util/lendable.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,7 +37,8 @@ int plain_image_create(struct gpu_resource *resource)
 		return -EINVAL;
 	if (!checked_mul(image_stride(resource), (size_t)resource->height, &len))
 		return -ENOMEM;
-	resource->renderer_data = g_try_malloc0(len);
+	resource->renderer_data = lendable_alloc(len);
+	resource->has_lendable_image = lendable_is(len);
 	return resource->renderer_data ? 0 : -ENOMEM;
 }
 
@@ -47,7 +49,9 @@ size_t plain_image_len(const struct gpu_resource *resource)
 
 void plain_image_destroy(struct gpu_resource *resource)
 {
-	g_clear_pointer(&resource->renderer_data, g_free);
+	lendable_free(resource->renderer_data, plain_image_len(resource));
+	resource->renderer_data = NULL;
+	resource->has_lendable_image = false;
 }
 
 int plain_image_transfer(

@@ -136,26 +136,28 @@ static int draw_image(struct renderer *inner, struct gpu_resource *resource, voi
 static int give_image(struct renderer *renderer, struct gpu_resource *resource)
 {
 	struct renderer *inner = inner_of(renderer);
-	void *image = resource->renderer_data;
+	struct gpu_resource plain = *resource;
 	int ret;
 
 	resource->renderer_data = NULL;
+	resource->has_lendable_image = false;
 	ret = inner->ops->resource_create(inner, resource);
 	if (ret < 0)
 		goto err_create;
-	ret = draw_image(inner, resource, image);
+	ret = draw_image(inner, resource, plain.renderer_data);
 	if (ret == 0 && resource->iov)
 		ret = inner->ops->attach_backing(inner, resource);
 	if (ret < 0)
 		goto err_draw;
-	g_free(image);
+	plain_image_destroy(&plain);
 	g_hash_table_add(plain_of(renderer)->given, GUINT_TO_POINTER(resource->id));
 	return 0;
 
 err_draw:
 	inner->ops->resource_destroy(inner, resource);
 err_create:
-	resource->renderer_data = image;
+	resource->renderer_data = plain.renderer_data;
+	resource->has_lendable_image = plain.has_lendable_image;
 	return ret;
 }
 
