@@ -277,6 +277,9 @@ static int frontend_update(struct display *display, uint32_t scanout_id,
 		.head_len = sizeof(update),
 		.fd = -1,
 		.pixels = pixels->data,
+		.are_lendable = pixels->are_lendable,
+		.fetch = pixels->fetch,
+		.fetch_opaque = pixels->fetch_opaque,
 		.stride = pixels->stride,
 		.line_len = (size_t)rect->width * sizeof(uint32_t),
 		.line_count = rect->height,
@@ -576,6 +579,7 @@ struct display *display_frontend_create(
 	frontend->base.ops = &frontend_ops;
 	frontend->base.accepts_dmabuf = true;
 	frontend->base.wants_pixels = true;
+	frontend->base.fetches_pixels = true;
 	frontend->refs = 1;
 	frontend->events = events;
 	frontend->opaque = opaque;

@@ -7,6 +7,8 @@
  * Nothing here waits. A message goes straight from the caller's memory into the socket; only if
  * the socket is full the head is copied into a queue item, and the pixels stay where they are
  * until a main loop source has written them (or display_socket_cancel() has copied the rest).
+ * The pages of a large picture are lent (display/lending.h): its message is sent only when they are
+ * no longer borrowed.
  * Only the first message of the queue can be half sent. The queue is bounded by its callers: at
  * most one command's requests, and of each scanout the newest state (display_socket_drop()).
  */
@@ -14,6 +16,7 @@
 
 #include "util/fd.h"
 #include "util/fd_message.h"
+#include "util/lendable.h"
 #include "util/log.h"
 #include "util/source.h"
 
@@ -23,22 +26,26 @@
 #include <sys/socket.h>
 
 /*
- * Of one sendmsg(): the head and lines; the kernel's limit is 1024. A frame that is not cut out
- * of a wider one is a single element.
- */
-#define MAX_IOVS 512
-
-/*
  * Wanted size of the send buffer; the kernel doubles it, and may allow less. What is in it should still
  * be in the CPU's cache when the front-end reads it: with room for a whole frame of 8 MiB the queue goes
  * on earlier, but a frame takes a third longer (docs/performance.md).
  */
 #define SEND_BUFFER_LEN (1 << 20)
 
-/* A message on its way: @sent of its head and lines are gone. */
+/* The first bytes are copied: the other side wakes for the head, and finds something to read. */
+#define LEND_AFTER (64u << 10)
+
+/* Shorter lines of a wider picture are copied: each takes two pages. */
+#define LEND_MIN_LINE_LEN 4096
+
+/* Pixels that are fetched together, bytes: they should fit into the nearer caches. */
+#define FETCH_LEN (256u << 10)
+
+/* A message on its way: @sent of its head and lines are gone. @has_lent: some of its pixels are lent. */
 struct outgoing {
 	struct display_message message;
 	size_t sent;
+	bool has_lent;
 	void *head_copy;
 	void *pixels_copy;
 	int owned_fd;
@@ -57,6 +64,11 @@ static size_t message_len(const struct display_message *message)
 	return message->head_len + message->line_len * message->line_count;
 }
 
+static bool is_one_piece(const struct display_message *message)
+{
+	return message->stride == message->line_len || message->line_count <= 1;
+}
+
 static void enlarge_send_buffer(int fd)
 {
 	int len = SEND_BUFFER_LEN;
@@ -73,6 +85,7 @@ void display_socket_init(struct display_socket *socket, int fd, GMainContext *co
 		.fd = fd, .context = context, .events = events, .opaque = opaque};
 	g_queue_init(&socket->queue);
 	enlarge_send_buffer(fd);
+	lending_init(&socket->lending, fd);
 }
 
 static void stop_writing(struct display_socket *socket)
@@ -87,54 +100,127 @@ void display_socket_finish(struct display_socket *socket)
 	stop_writing(socket);
 	while ((outgoing = g_queue_pop_head(&socket->queue)))
 		outgoing_free(outgoing);
+	lending_finish(&socket->lending);
 	fd_clear(&socket->fd);
 }
 
-/* Lists what is left of a message. Return: number of elements, at most MAX_IOVS. */
+/* Lists the bytes of a message from @from to @end. Return: number of elements, at most DISPLAY_SOCKET_MAX_IOVS. */
 static unsigned int fill_iovs(
-	const struct display_message *message, size_t sent, struct iovec *iovs)
+	const struct display_message *message, size_t from, size_t end, struct iovec *iovs)
 {
 	unsigned int count = 0;
-	size_t line = 0;
-	size_t within = 0;
 
-	if (sent < message->head_len) {
-		iovs[count].iov_base = (uint8_t *)message->head + sent;
-		iovs[count++].iov_len = message->head_len - sent;
-	} else if (message->line_len > 0) {
-		line = (sent - message->head_len) / message->line_len;
-		within = (sent - message->head_len) % message->line_len;
-	}
-	for (; line < message->line_count && count < MAX_IOVS; line++) {
-		iovs[count].iov_base = (uint8_t *)message->pixels + line * message->stride + within;
-		iovs[count++].iov_len = message->line_len - within;
-		within = 0;
+	for (; from < end && count < DISPLAY_SOCKET_MAX_IOVS; from += iovs[count++].iov_len) {
+		struct iovec *iov = &iovs[count];
+
+		if (from < message->head_len) {
+			iov->iov_base = (uint8_t *)message->head + from;
+			iov->iov_len = message->head_len - from;
+		} else {
+			const size_t line = (from - message->head_len) / message->line_len;
+			const size_t within = (from - message->head_len) % message->line_len;
+
+			iov->iov_base = (uint8_t *)message->pixels + line * message->stride + within;
+			iov->iov_len = is_one_piece(message) ? end - from
+							     : message->line_len - within;
+		}
+		iov->iov_len = MIN(iov->iov_len, end - from);
 	}
 	return count;
 }
 
-/* Sends once. Return: bytes, or a negative errno. */
-static ssize_t send_once(int socket_fd, const struct display_message *message, size_t sent)
+/* Copies what has many short lines together. Return: number of elements, 1. */
+static unsigned int pack_lines(
+	const struct display_message *message, uint8_t *packed, size_t len, struct iovec *iovs)
 {
-	struct iovec iovs[MAX_IOVS];
-	const unsigned int count = fill_iovs(message, sent, iovs);
+	uint8_t *to = packed + message->head_len;
 
-	return fd_message_send(socket_fd, iovs, count, sent == 0 ? message->fd : -1);
+	memcpy(packed, message->head, message->head_len);
+	for (size_t line = 0; line < message->line_count; line++, to += message->line_len)
+		memcpy(to, (const uint8_t *)message->pixels + line * message->stride,
+			message->line_len);
+	iovs[0] = (struct iovec){.iov_base = packed, .iov_len = len};
+	return 1;
 }
 
-/* Return: 0 when all of it is sent, -EAGAIN when the socket is full, or another errno. */
-static int send_rest(int socket_fd, struct outgoing *outgoing)
+/* Return: where the part of a message ends that is lent; 0: nothing is. */
+static size_t get_lent_end(
+	const struct display_socket *socket, const struct display_message *message)
 {
-	size_t total = message_len(&outgoing->message);
+	const size_t total = message_len(message);
+	const size_t tail_len = socket->lending.tail_len;
 
-	while (outgoing->sent < total) {
-		ssize_t len = send_once(socket_fd, &outgoing->message, outgoing->sent);
+	if (!message->are_lendable || tail_len == 0 || total < LEND_AFTER + 2 * tail_len ||
+		(message->line_len < LEND_MIN_LINE_LEN && !is_one_piece(message)))
+		return 0;
+	return total - tail_len;
+}
+
+/* Sends once, up to byte @end. Return: bytes, or a negative errno. */
+static ssize_t send_once(struct display_socket *socket, struct outgoing *outgoing, size_t end)
+{
+	const struct display_message *message = &outgoing->message;
+	const size_t lent_end = get_lent_end(socket, message);
+	const size_t sent = outgoing->sent;
+	struct iovec *iovs = socket->iovs;
+	unsigned int count;
+	ssize_t len;
+
+	if (sent >= LEND_AFTER && sent < lent_end) {
+		count = fill_iovs(message, sent, MIN(end, lent_end), iovs);
+		outgoing->has_lent = true;
+		len = lending_send(&socket->lending, socket->fd, iovs, count);
+		if (len != -ENOTSUP)
+			return len;
+	} else if (sent < LEND_AFTER && lent_end > 0) {
+		end = MIN(end, LEND_AFTER);
+	}
+	if (sent == 0 && message->line_count > 1 && end <= sizeof(socket->packed) &&
+		end == message_len(message))
+		count = pack_lines(message, socket->packed, end, iovs);
+	else
+		count = fill_iovs(message, sent, end, iovs);
+	return fd_message_send(socket->fd, iovs, count, sent == 0 ? message->fd : -1);
+}
+
+/* Return: 0 when all up to byte @end is sent, -EAGAIN when the socket is full, or another errno. */
+static int send_until(struct display_socket *socket, struct outgoing *outgoing, size_t end)
+{
+	while (outgoing->sent < end) {
+		ssize_t len = send_once(socket, outgoing, end);
 
 		if (len < 0)
 			return (int)len;
 		outgoing->sent += (size_t)len;
 	}
 	return 0;
+}
+
+/* Return: the same for all of it, and -EAGAIN too until what is lent has been read. */
+static int send_rest(struct display_socket *socket, struct outgoing *outgoing)
+{
+	int ret = send_until(socket, outgoing, message_len(&outgoing->message));
+
+	if (ret == 0 && outgoing->has_lent && !lending_is_over(socket->fd))
+		return -EAGAIN;
+	return ret;
+}
+
+/* Has the pixels put there a few lines at a time, and sends these. Return: as send_rest(). */
+static int send_fetching(struct display_socket *socket, struct outgoing *outgoing)
+{
+	const struct display_message *message = &outgoing->message;
+	const size_t band = MAX(FETCH_LEN / message->line_len, 1);
+	size_t line = 0;
+	int ret = 0;
+
+	/* A full socket is tried again when the next lines are there. */
+	while (line < message->line_count && (ret == 0 || ret == -EAGAIN)) {
+		line = MIN(line + band, message->line_count);
+		message->fetch(message->fetch_opaque, (uint32_t)line);
+		ret = send_until(socket, outgoing, message->head_len + line * message->line_len);
+	}
+	return ret == 0 ? send_rest(socket, outgoing) : ret;
 }
 
 static gboolean dispatch_writable(gint fd, GIOCondition condition, gpointer user_data)
@@ -181,12 +267,15 @@ int display_socket_send(struct display_socket *socket, const struct display_mess
 
 	if (socket->fd < 0)
 		return -ECONNRESET;
-	if (message->stride == message->line_len && message->line_count > 1) {
-		outgoing.message.line_len *= message->line_count;
-		outgoing.message.line_count = 1;
+	if (!g_queue_is_empty(&socket->queue)) {
+		if (message->fetch)
+			message->fetch(message->fetch_opaque, (uint32_t)message->line_count);
+	} else if (message->fetch) {
+		ret = send_fetching(socket, &outgoing);
+	} else {
+		ret = send_rest(socket, &outgoing);
 	}
-	if (g_queue_is_empty(&socket->queue))
-		ret = send_rest(socket->fd, &outgoing);
+	outgoing.message.fetch = NULL;
 	if (ret == 0)
 		return 0;
 	if (ret == -EAGAIN)
@@ -215,7 +304,7 @@ void display_socket_flush(struct display_socket *socket)
 
 	/* A done function may queue the next message, and even finish the socket. */
 	while (socket->fd >= 0 && (outgoing = g_queue_peek_head(&socket->queue))) {
-		int ret = send_rest(socket->fd, outgoing);
+		int ret = send_rest(socket, outgoing);
 
 		if (ret == -EAGAIN)
 			return;
@@ -246,46 +335,71 @@ void display_socket_drop(struct display_socket *socket, unsigned int kinds, uint
 	}
 }
 
-/* Copies the lines of @outgoing that are not sent yet; @sent then counts from this copy. */
-static int copy_rest(struct outgoing *outgoing)
+/* Copies what of @outgoing is not sent yet; @sent then counts from this copy. */
+static int copy_rest(struct display_socket *socket, struct outgoing *outgoing)
 {
 	struct display_message *message = &outgoing->message;
-	size_t rest = message_len(message) - outgoing->sent;
-	struct iovec iovs[MAX_IOVS];
+	const size_t total = message_len(message);
+	const size_t rest = total - outgoing->sent;
 	size_t copied = 0;
-	uint8_t *copy = g_try_malloc(rest);
+	uint8_t *copy = g_try_malloc(MAX(rest, 1));
 
 	if (!copy)
 		return -ENOMEM;
 	while (copied < rest) {
-		unsigned int count = fill_iovs(message, outgoing->sent + copied, iovs);
+		unsigned int count =
+			fill_iovs(message, outgoing->sent + copied, total, socket->iovs);
 
 		for (unsigned int i = 0; i < count; i++) {
-			memcpy(copy + copied, iovs[i].iov_base, iovs[i].iov_len);
-			copied += iovs[i].iov_len;
+			memcpy(copy + copied, socket->iovs[i].iov_base, socket->iovs[i].iov_len);
+			copied += socket->iovs[i].iov_len;
 		}
 	}
 	g_free(outgoing->head_copy);
 	outgoing->head_copy = NULL;
 	outgoing->pixels_copy = copy;
 	outgoing->sent = 0;
-	message->head_len = 0;
-	message->pixels = copy;
-	message->stride = message->line_len = rest;
-	message->line_count = 1;
 	/* Sent from byte 0 again, but no longer whole: nothing may drop it. */
-	message->kind = DISPLAY_MESSAGE_KEPT;
+	*message = (struct display_message){
+		.kind = DISPLAY_MESSAGE_KEPT,
+		.scanout_id = message->scanout_id,
+		.fd = -1,
+		.pixels = copy,
+		.stride = rest,
+		.line_len = rest,
+		.line_count = rest > 0 ? 1 : 0,
+	};
 	fd_clear(&outgoing->owned_fd);
-	message->fd = -1;
 	return 0;
+}
+
+/* Whoever borrowed pixels of @outgoing keeps them as they are. Return: 0 or a negative errno. */
+static int take_back(struct display_socket *socket, struct outgoing *outgoing)
+{
+	const struct display_message *message = &outgoing->message;
+	const size_t last = outgoing->sent + socket->lending.in_pipe - message->head_len - 1;
+
+	if (!outgoing->has_lent)
+		return 0;
+	outgoing->has_lent = false;
+	lending_take_back(&socket->lending);
+	return lendable_take_back(message->pixels,
+		last / message->line_len * message->stride + last % message->line_len + 1);
 }
 
 /* Makes the half-sent message independent of the caller's pixels. */
 static void socket_adopt(struct display_socket *socket, struct outgoing *outgoing)
 {
+	int ret = 0;
+
+	if (outgoing->message.pixels && !outgoing->pixels_copy) {
+		ret = take_back(socket, outgoing);
+		if (ret == 0)
+			ret = copy_rest(socket, outgoing);
+	}
 	outgoing->message.done = NULL;
 	outgoing->message.opaque = NULL;
-	if (outgoing->message.pixels && !outgoing->pixels_copy && copy_rest(outgoing) < 0) {
+	if (ret < 0) {
 		/* The message cannot be ended, and without its end nothing else can be sent. */
 		log_warning("no memory for the rest of a display update");
 		display_socket_finish(socket);
@@ -322,6 +436,7 @@ void display_socket_fail(struct display_socket *socket, int error)
 	unsigned int count = g_queue_get_length(&socket->queue);
 
 	stop_writing(socket);
+	lending_finish(&socket->lending);
 	fd_clear(&socket->fd);
 	for (; count > 0; count--) {
 		struct outgoing *outgoing = g_queue_pop_head(&socket->queue);

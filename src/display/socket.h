@@ -2,6 +2,7 @@
 /* Copyright The vhost-device-gpu authors */
 #pragma once
 
+#include "display/lending.h"
 #include "gpu/display.h"
 
 #include <glib.h>
@@ -25,6 +26,7 @@ enum display_message_kind {
  * @stride: bytes from line to line of @pixels
  * @line_len: bytes in a line
  * @line_count: lines
+ * @are_lendable, @fetch, @fetch_opaque: of the pixels, see struct display_pixels
  * @done: called when a message that had to wait is sent, or NULL
  * @opaque: passed to @done; names the owner of a request for display_socket_cancel()
  */
@@ -38,6 +40,9 @@ struct display_message {
 	size_t stride;
 	size_t line_len;
 	size_t line_count;
+	bool are_lendable;
+	void (*fetch)(void *opaque, uint32_t line_count);
+	void *fetch_opaque;
 	display_done_fn done;
 	void *opaque;
 };
@@ -51,19 +56,33 @@ struct display_socket_events {
 	void (*broken)(void *opaque);
 };
 
+/*
+ * Of one sendmsg(): the head and lines; the kernel's limit is 1024. A frame that is not cut out
+ * of a wider one is a single element.
+ */
+#define DISPLAY_SOCKET_MAX_IOVS 512
+
+/* Small messages are packed: one of 64 x 64 pixels. */
+#define DISPLAY_SOCKET_MAX_PACKED_LEN (17u << 10)
+
 /**
  * struct display_socket - The sending half of a display socket: a queue of messages
  *
  * Messages leave in order and whole. The queue is empty most of the time: a message that fits
- * into the socket is never copied. All functions run on the main loop's thread.
+ * into the socket is never copied. Pages of large pictures are lent to the socket, and such a message
+ * waits until the other side has read them. All functions run on the main loop's thread.
  */
 struct display_socket {
 	int fd; /* owned; -1 when closed */
 	GMainContext *context;
+	struct lending lending;
 	GQueue queue;
 	GSource *write_source; /* while the queue is not empty */
 	const struct display_socket_events *events;
 	void *opaque;
+	/* For the call that sends: too large for the stack, which is filled at each call. */
+	struct iovec iovs[DISPLAY_SOCKET_MAX_IOVS];
+	uint8_t packed[DISPLAY_SOCKET_MAX_PACKED_LEN];
 };
 
 /** display_socket_init() - Take @fd, a connected stream socket, and enlarge its send buffer. */
@@ -96,7 +115,7 @@ void display_socket_drop(struct display_socket *socket, unsigned int kinds, uint
  * display_socket_cancel() - Drop the requests and updates of @opaque that are still whole
  *
  * A half-sent one is copied and sent to its end, without a done: the caller's pixels are not read
- * after this. Return: number of DISPLAY_MESSAGE_REQUEST dropped.
+ * after this, and pages that were lent are the caller's again. Return: number of DISPLAY_MESSAGE_REQUEST dropped.
  */
 unsigned int display_socket_cancel(struct display_socket *socket, const void *opaque);
 

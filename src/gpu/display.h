@@ -68,10 +68,21 @@ typedef void (*display_done_fn)(void *opaque, int error);
 typedef void (*display_outputs_fn)(void *opaque, int error, const struct display_outputs *outputs);
 typedef void (*display_edid_fn)(void *opaque, int error, const struct display_edid *edid);
 
-/** struct display_pixels - Lines of x8r8g8b8 (a 32-bit word of this machine) in our memory */
+/**
+ * struct display_pixels - Lines of x8r8g8b8 (a 32-bit word of this machine) in our memory
+ * @data: the rectangle's first pixel
+ * @stride: bytes from line to line
+ * @are_lendable: they are in memory of util/lendable.h
+ * @fetch: puts the first @line_count lines there; NULL where all are. Until update() returns only,
+ *	for who sends a large picture: what was just put there is still in the CPU's cache
+ * @fetch_opaque: passed to @fetch
+ */
 struct display_pixels {
-	const void *data; /* the rectangle's first pixel */
-	size_t stride;	  /* bytes from line to line */
+	const void *data;
+	size_t stride;
+	bool are_lendable;
+	void (*fetch)(void *opaque, uint32_t line_count);
+	void *fetch_opaque;
 };
 
 /** struct display_cursor - Where the cursor is; pixels, signed where a hot spot reaches out */
@@ -156,11 +167,13 @@ struct display_events {
  * struct display - Base of every display, embedded as its first member
  * @ready: false while it still negotiates: the device then leaves the queues alone
  * @wants_pixels: update() shows something; otherwise no pixels are read back for it
+ * @fetches_pixels: update() calls display_pixels.fetch; otherwise all are there
  * @accepts_dmabuf: scanout_dmabuf() may work
  */
 struct display {
 	const struct display_ops *ops;
 	bool ready;
 	bool wants_pixels;
+	bool fetches_pixels;
 	bool accepts_dmabuf;
 };

@@ -9,6 +9,8 @@
 #include "gpu/pixels.h"
 
 #include "gpu/format.h"
+#include "gpu/resource.h"
+#include "util/lendable.h"
 
 #include <errno.h>
 
@@ -50,8 +52,11 @@ static int get_source(struct gpu_device *device, const struct gpu_framebuffer *f
 	int ret;
 
 	if (image) {
-		ret_pixels->data = image + rect->y * stride + rect->x * bytes_per_pixel;
-		ret_pixels->stride = stride;
+		*ret_pixels = (struct display_pixels){
+			.data = image + rect->y * stride + rect->x * bytes_per_pixel,
+			.stride = stride,
+			.are_lendable = framebuffer->resource->base.has_lendable_image,
+		};
 		return gpu_buffer_reserve(device, buffer, offset);
 	}
 	/* pixman wants lines of whole 32-bit words. */
@@ -59,8 +64,11 @@ static int get_source(struct gpu_device *device, const struct gpu_framebuffer *f
 	ret = gpu_buffer_reserve(device, buffer, offset + rect->height * stride);
 	if (ret < 0)
 		return ret;
-	ret_pixels->data = buffer->data + offset;
-	ret_pixels->stride = stride;
+	*ret_pixels = (struct display_pixels){
+		.data = buffer->data + offset,
+		.stride = stride,
+		.are_lendable = lendable_is(buffer->len),
+	};
 	return gpu_framebuffer_read(device, framebuffer, rect, buffer->data + offset, stride);
 }
 
@@ -82,7 +90,10 @@ int gpu_pixels_get(struct gpu_device *device, const struct gpu_framebuffer *fram
 	ret = pixels_convert(&source, from, rect, format, buffer->data);
 	if (ret < 0)
 		return ret;
-	ret_pixels->data = buffer->data;
-	ret_pixels->stride = (size_t)rect->width * 4;
+	*ret_pixels = (struct display_pixels){
+		.data = buffer->data,
+		.stride = (size_t)rect->width * 4,
+		.are_lendable = lendable_is(buffer->len),
+	};
 	return 0;
 }

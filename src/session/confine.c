@@ -17,6 +17,8 @@ static const struct sandbox_call core_calls[] = {
 	SANDBOX_CALL(recvmsg),
 	SANDBOX_CALL(recvfrom),
 	SANDBOX_CALL(sendmsg),
+	SANDBOX_CALL(vmsplice),
+	SANDBOX_CALL(splice),
 	SANDBOX_CALL_IF_NULL(sendto, 4),
 	SANDBOX_CALL_IF_INT(setsockopt, 2, SO_SNDBUF),
 	SANDBOX_CALL_IF_INT(setsockopt, 2, SO_SNDBUFFORCE),

@@ -191,7 +191,7 @@ static void call_hook(struct machine *machine, enum operation operation, struct 
 	const struct display_cursor cursor = {.scanout_id = scanout_id, .x = 1};
 	const struct renderer_dmabuf dmabuf = {.fd = machine->dmabuf_fd, .width = IMAGE_SIDE};
 	const struct gpu_rect rect = take_rect(input);
-	const struct display_pixels pixels = {machine->image, IMAGE_SIDE * 4};
+	const struct display_pixels pixels = {.data = machine->image, .stride = IMAGE_SIDE * 4};
 	struct request *request = find_request(machine, false);
 	int ret = 0;
 

@@ -254,7 +254,7 @@ static void hang_up(struct fixture *fixture)
 static int update_big(struct fixture *fixture, uint32_t scanout_id, struct result *result)
 {
 	const struct gpu_rect rect = {0, 0, BIG_WIDTH, BIG_HEIGHT};
-	const struct display_pixels pixels = {fixture->pixels, BIG_WIDTH * 4};
+	const struct display_pixels pixels = {.data = fixture->pixels, .stride = BIG_WIDTH * 4};
 
 	return fixture->display->ops->update(
 		fixture->display, scanout_id, &rect, &pixels, on_done, result);
@@ -277,7 +277,7 @@ static void test_scanout_and_update(void)
 	struct fixture *fixture = start();
 	const struct display_ops *ops = fixture->display->ops;
 	const struct gpu_rect rect = {2, 1, 3, 2};
-	const struct display_pixels pixels = {fixture->pixels + 10, 64};
+	const struct display_pixels pixels = {.data = fixture->pixels + 10, .stride = 64};
 	const uint32_t *p = fixture->pixels;
 
 	ops->scanout(fixture->display, 1, 8, 4);
@@ -296,7 +296,7 @@ static void test_no_update_without_surface(void)
 	const struct display_ops *ops = fixture->display->ops;
 	const struct gpu_rect rect = {0, 0, 4, 4};
 	const struct gpu_rect too_wide = {5, 0, 4, 4};
-	const struct display_pixels pixels = {fixture->pixels, 16};
+	const struct display_pixels pixels = {.data = fixture->pixels, .stride = 16};
 
 	g_assert_cmpint(ops->update(fixture->display, 0, &rect, &pixels, on_done, NULL), <, 0);
 	ops->scanout(fixture->display, 0, 8, 8);
@@ -596,7 +596,7 @@ static void test_slow_reader_of_lines(void)
 {
 	struct fixture *fixture = start();
 	const struct gpu_rect rect = {1, 0, BIG_WIDTH - 1, BIG_HEIGHT};
-	const struct display_pixels pixels = {fixture->pixels + 1, BIG_WIDTH * 4};
+	const struct display_pixels pixels = {.data = fixture->pixels + 1, .stride = BIG_WIDTH * 4};
 	struct result *result = &fixture->results[0];
 
 	fixture->display->ops->scanout(fixture->display, 0, BIG_WIDTH, BIG_HEIGHT);
