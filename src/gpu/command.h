@@ -25,12 +25,14 @@ struct gpu_command;
  * @name: as in the specification, without VIRTIO_GPU_CMD_
  * @len: size of its fixed part, bytes; shorter requests are refused before the handler
  * @needs_3d: only for renderers with 3D
+ * @keeps_put_off: a transfer that was put off need not be done before it
  */
 struct gpu_command_type {
 	const char *name;
 	uint32_t type;
 	size_t len;
 	bool needs_3d;
+	bool keeps_put_off;
 	enum gpu_verdict (*handler)(struct gpu_device *device, struct gpu_command *command);
 };
 

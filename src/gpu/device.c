@@ -15,6 +15,7 @@
 #include "gpu/renderer_calls.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
+#include "gpu/transfer.h"
 #include "util/fd.h"
 #include "util/pages.h"
 #include "util/udmabuf.h"
@@ -159,6 +160,11 @@ void gpu_device_control(struct gpu_device *device, struct gpu_request *request)
 	gpu_dispatch_control(device, request);
 }
 
+void gpu_device_settle(struct gpu_device *device)
+{
+	gpu_transfer_settle(device);
+}
+
 void gpu_device_cursor(struct gpu_device *device, struct gpu_request *request)
 {
 	gpu_dispatch_cursor(device, request);
@@ -166,6 +172,7 @@ void gpu_device_cursor(struct gpu_device *device, struct gpu_request *request)
 
 void gpu_device_cancel(struct gpu_device *device)
 {
+	gpu_transfer_settle(device);
 	gpu_waits_cancel(device, GPU_WAIT_STOPPED);
 }
 
@@ -180,6 +187,7 @@ void gpu_device_reset(struct gpu_device *device)
 
 void gpu_device_memory_changing(struct gpu_device *device)
 {
+	gpu_transfer_settle(device);
 	/* Displays may be reading the guest's pages: they copy what is left. */
 	gpu_waits_cancel(device, GPU_WAIT_MEMORY);
 	gpu_resource_release_memory(device);

@@ -38,6 +38,7 @@ struct gpu_request_ops {
  * @ops: the giver's
  * @out_len: device-readable bytes
  * @in_len: device-writable bytes
+ * @has_next: another one is given right after this one, or else gpu_device_settle() called
  *
  * Embedded by whoever gives requests (a ring in a session, a fuzzer); belongs to the device from
  * gpu_device_control() or gpu_device_cursor() to @ops->complete().
@@ -46,6 +47,7 @@ struct gpu_request {
 	const struct gpu_request_ops *ops;
 	size_t out_len;
 	size_t in_len;
+	bool has_next;
 };
 
 /**
@@ -171,6 +173,9 @@ bool gpu_device_can_take(const struct gpu_device *device);
 
 /** gpu_device_control() - Process a request of the control queue. */
 void gpu_device_control(struct gpu_device *device, struct gpu_request *request);
+
+/** gpu_device_settle() - No request follows that @has_next announced: complete what was put off for it. */
+void gpu_device_settle(struct gpu_device *device);
 
 /** gpu_device_cursor() - Process a request of the cursor queue. */
 void gpu_device_cursor(struct gpu_device *device, struct gpu_request *request);

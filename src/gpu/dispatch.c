@@ -39,8 +39,10 @@ static const struct gpu_command_type commands_2d[] = {
 	COMMAND(GET_DISPLAY_INFO, virtio_gpu_ctrl_hdr, gpu_handle_get_display_info),
 	COMMAND(RESOURCE_CREATE_2D, virtio_gpu_resource_create_2d, gpu_handle_resource_create_2d),
 	COMMAND(RESOURCE_UNREF, virtio_gpu_resource_unref, gpu_handle_resource_unref),
-	COMMAND(SET_SCANOUT, virtio_gpu_set_scanout, gpu_handle_set_scanout),
-	COMMAND(RESOURCE_FLUSH, virtio_gpu_resource_flush, gpu_handle_resource_flush),
+	COMMAND(SET_SCANOUT, virtio_gpu_set_scanout, gpu_handle_set_scanout,
+		.keeps_put_off = true),
+	COMMAND(RESOURCE_FLUSH, virtio_gpu_resource_flush, gpu_handle_resource_flush,
+		.keeps_put_off = true),
 	COMMAND(TRANSFER_TO_HOST_2D, virtio_gpu_transfer_to_host_2d,
 		gpu_handle_transfer_to_host_2d),
 	COMMAND(RESOURCE_ATTACH_BACKING, virtio_gpu_resource_attach_backing,
@@ -155,7 +157,12 @@ static void dispatch_request(struct gpu_device *device, struct gpu_request *requ
 	}
 	take_header(command);
 	command->type = find(command->hdr.type);
+	if (!command->type->keeps_put_off)
+		gpu_transfer_settle(device);
 	verdict = call_handler(device, command, have);
+	/* A fence says that all commands before it are done. */
+	if (command->hdr.flags & VIRTIO_GPU_FLAG_FENCE)
+		gpu_transfer_settle(device);
 	if (verdict != GPU_WAITS)
 		gpu_command_finish(command, verdict);
 }

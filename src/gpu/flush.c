@@ -16,6 +16,7 @@
 #include "gpu/rect.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
+#include "gpu/transfer.h"
 #include "gpu/wait.h"
 
 #include <endian.h>
@@ -91,7 +92,7 @@ static const struct gpu_wait_ops drawn_ops = {
 	.cancel = drawn_cancel,
 };
 
-enum gpu_verdict gpu_handle_resource_flush(struct gpu_device *device, struct gpu_command *command)
+static enum gpu_verdict flush_resource(struct gpu_device *device, struct gpu_command *command)
 {
 	struct gpu_rect rect = gpu_rect_from_guest(&command->args.flush.r);
 	uint32_t id = le32toh(command->args.flush.resource_id);
@@ -112,4 +113,13 @@ enum gpu_verdict gpu_handle_resource_flush(struct gpu_device *device, struct gpu
 	gpu_wait_begin(&command->wait, &drawn_ops, resource);
 	gpu_fences_add_all(device->fences, &command->wait);
 	return gpu_wait_go(&command->wait);
+}
+
+enum gpu_verdict gpu_handle_resource_flush(struct gpu_device *device, struct gpu_command *command)
+{
+	enum gpu_verdict verdict = flush_resource(device, command);
+
+	/* It was to be done by now, but where nothing of it is shown. */
+	gpu_transfer_settle(device);
+	return verdict;
 }

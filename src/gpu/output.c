@@ -23,6 +23,7 @@
 #include "gpu/rect.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
+#include "gpu/transfer.h"
 #include "gpu/wait.h"
 #include "util/log.h"
 
@@ -210,17 +211,28 @@ struct flush {
 	bool has_pixels;
 };
 
-/* Fetches the pixels when the first display wants them. */
-static int get_pixels(struct flush *flush)
+static void fetch_lines(void *opaque, uint32_t line_count)
+{
+	const struct flush *flush = opaque;
+
+	gpu_transfer_fetch(flush->device, flush->source.y + line_count);
+}
+
+/* Fetches the pixels when the first display wants them; their lines, when it sends them. */
+static int get_pixels(struct flush *flush, const struct display *display)
 {
 	struct output *output = &flush->device->outputs->output[flush->scanout_id];
-	int ret;
+	int ret = 0;
 
-	if (flush->has_pixels)
-		return 0;
-	ret = gpu_pixels_get(flush->device, &output->framebuffer, &flush->source, PIXMAN_x8r8g8b8,
-		&output->staging, &flush->pixels);
+	if (!display->fetches_pixels ||
+		!gpu_transfer_is_put_off(flush->device, output->framebuffer.resource))
+		gpu_transfer_settle(flush->device);
+	if (!flush->has_pixels)
+		ret = gpu_pixels_get(flush->device, &output->framebuffer, &flush->source,
+			PIXMAN_x8r8g8b8, &output->staging, &flush->pixels);
 	flush->has_pixels = ret == 0;
+	flush->pixels.fetch = flush->device->put_off.command ? fetch_lines : NULL;
+	flush->pixels.fetch_opaque = flush;
 	return ret;
 }
 
@@ -241,7 +253,7 @@ static void flush_view(struct flush *flush, struct view *view, struct gpu_wait *
 		ret = display_calls_update_dmabuf(
 			display, flush->scanout_id, &flush->target, output_shown, wait);
 	} else if (display->wants_pixels) {
-		ret = get_pixels(flush);
+		ret = get_pixels(flush, display);
 		if (ret == 0)
 			ret = display_calls_update(display, flush->scanout_id, &flush->target,
 				&flush->pixels, output_shown, wait);

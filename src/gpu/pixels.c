@@ -10,6 +10,7 @@
 
 #include "gpu/format.h"
 #include "gpu/resource.h"
+#include "gpu/transfer.h"
 #include "util/lendable.h"
 
 #include <errno.h>
@@ -69,6 +70,7 @@ static int get_source(struct gpu_device *device, const struct gpu_framebuffer *f
 		.stride = stride,
 		.are_lendable = lendable_is(buffer->len),
 	};
+	gpu_transfer_settle(device);
 	return gpu_framebuffer_read(device, framebuffer, rect, buffer->data + offset, stride);
 }
 
@@ -87,6 +89,7 @@ int gpu_pixels_get(struct gpu_device *device, const struct gpu_framebuffer *fram
 	ret = get_source(device, framebuffer, rect, converted_len, buffer, &source);
 	if (ret < 0)
 		return ret;
+	gpu_transfer_settle(device);
 	ret = pixels_convert(&source, from, rect, format, buffer->data);
 	if (ret < 0)
 		return ret;

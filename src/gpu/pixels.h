@@ -15,7 +15,8 @@
  * @buffer: where pixels are put that need reading back or converting
  * @ret_pixels: borrowed: the image itself, or @buffer; until either changes
  *
- * Where the image is in our memory and has the same bits, nothing is copied.
+ * Where the image is in our memory and has the same bits, nothing is copied, and a transfer that was
+ * put off (gpu/transfer.h) stays so: see to it before the pixels are read.
  * Return: 0; -ENOMEM; the error of the limit of host memory; the renderer's error.
  */
 int gpu_pixels_get(struct gpu_device *device, const struct gpu_framebuffer *framebuffer,

@@ -13,11 +13,20 @@
 #include <glib.h>
 #include <stdint.h>
 
+struct gpu_command;
 struct gpu_contexts;
 struct gpu_fences;
 struct gpu_mappings;
 struct gpu_outputs;
 struct gpu_resources;
+struct gpu_tracked_resource;
+
+/** struct gpu_put_off - A TRANSFER_TO_HOST_2D that is not yet done (gpu/transfer.c); zero: none */
+struct gpu_put_off {
+	struct gpu_command *command;
+	struct gpu_tracked_resource *resource; /* a reference */
+	int error;
+};
 
 /**
  * struct gpu_device - See gpu/device.h
@@ -36,6 +45,7 @@ struct gpu_device {
 
 	struct pool commands;
 	struct gpu_waits waits;
+	struct gpu_put_off put_off;
 	struct gpu_resources *resources;
 	struct gpu_contexts *contexts;
 	struct gpu_fences *fences;

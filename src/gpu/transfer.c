@@ -54,15 +54,15 @@ static bool backing_holds(
  * Copies the first lines of the rectangle. How far it got stands in the command's arguments, which
  * are our copy. Return: 0 or a negative errno.
  */
-static int transfer_part(struct gpu_command *command, struct gpu_tracked_resource *resource)
+static int transfer_lines(
+	struct gpu_command *command, struct gpu_tracked_resource *resource, uint32_t line_count)
 {
 	struct virtio_gpu_transfer_to_host_2d *args = &command->args.transfer_2d;
 	struct gpu_rect part = gpu_rect_from_guest(&args->r);
-	const uint64_t line_len = (uint64_t)part.width * GPU_2D_BYTES_PER_PIXEL;
 	const uint32_t left = part.height;
 	int ret;
 
-	part.height = (uint32_t)CLAMP(GPU_MAX_COPY_LEN / line_len, 1, left);
+	part.height = line_count;
 	ret = renderer_calls_transfer_to_host_2d(
 		command->device->renderer, &resource->base, &part, le64toh(args->offset));
 	args->r.y = htole32(part.y + part.height);
@@ -97,15 +97,75 @@ static const struct gpu_wait_ops turn_ops = {
 static enum gpu_verdict transfer_parts(
 	struct gpu_command *command, struct gpu_tracked_resource *resource)
 {
-	int ret = transfer_part(command, resource);
+	const struct gpu_rect left = gpu_rect_from_guest(&command->args.transfer_2d.r);
+	const uint64_t max_lines =
+		GPU_MAX_COPY_LEN / ((uint64_t)left.width * GPU_2D_BYTES_PER_PIXEL);
+	const uint32_t line_count = (uint32_t)CLAMP(max_lines, 1, left.height);
+	int ret = transfer_lines(command, resource, line_count);
 
 	if (ret < 0)
 		return gpu_command_fail(command, resource->base.id, ret);
-	if (command->args.transfer_2d.r.height == 0)
+	if (line_count == left.height)
 		return GPU_OK;
 	gpu_wait_begin(&command->wait, &turn_ops, resource);
 	gpu_wait_add_turn(&command->wait);
 	return gpu_wait_go(&command->wait);
+}
+
+/* Shorter ones stay in the cache as a whole. */
+#define PUT_OFF_MIN_LEN (256u << 10)
+
+/* Only into an image where it is sent from, and before nothing but its flush could want it done. */
+static bool can_put_off(struct gpu_device *device, const struct gpu_command *command,
+	struct gpu_resource *resource, const struct gpu_rect *rect)
+{
+	const uint64_t len = (uint64_t)rect->width * rect->height * GPU_2D_BYTES_PER_PIXEL;
+	size_t stride;
+
+	return command->request->has_next && !(command->hdr.flags & VIRTIO_GPU_FLAG_FENCE) &&
+	       len >= PUT_OFF_MIN_LEN && len <= GPU_MAX_COPY_LEN &&
+	       renderer_calls_get_pixels(device->renderer, resource, &stride);
+}
+
+static enum gpu_verdict put_off(struct gpu_command *command, struct gpu_tracked_resource *resource)
+{
+	command->device->put_off = (struct gpu_put_off){
+		.command = command, .resource = gpu_resource_ref(resource)};
+	return GPU_WAITS;
+}
+
+bool gpu_transfer_is_put_off(
+	const struct gpu_device *device, const struct gpu_tracked_resource *resource)
+{
+	return device->put_off.command && device->put_off.resource == resource;
+}
+
+void gpu_transfer_fetch(struct gpu_device *device, uint32_t end_y)
+{
+	struct gpu_put_off *put_off = &device->put_off;
+	struct gpu_rect left;
+
+	if (!put_off->command || put_off->error < 0)
+		return;
+	left = gpu_rect_from_guest(&put_off->command->args.transfer_2d.r);
+	if (left.height > 0 && end_y > left.y)
+		put_off->error = transfer_lines(
+			put_off->command, put_off->resource, MIN(end_y - left.y, left.height));
+}
+
+void gpu_transfer_settle(struct gpu_device *device)
+{
+	struct gpu_put_off *put_off = &device->put_off;
+	struct gpu_command *command = put_off->command;
+	enum gpu_verdict verdict;
+
+	if (!command)
+		return;
+	gpu_transfer_fetch(device, UINT32_MAX);
+	verdict = gpu_command_fail(command, put_off->resource->base.id, put_off->error);
+	gpu_resource_unref(put_off->resource);
+	*put_off = (struct gpu_put_off){0};
+	gpu_command_finish(command, verdict);
 }
 
 enum gpu_verdict gpu_handle_transfer_to_host_2d(
@@ -133,6 +193,8 @@ enum gpu_verdict gpu_handle_transfer_to_host_2d(
 	if (!backing_holds(&resource->base, &rect, le64toh(args->offset)))
 		return gpu_command_refuse(command, id, GPU_ERR_INVALID_PARAMETER,
 			"the backing is too short for the rectangle");
+	if (can_put_off(device, command, &resource->base, &rect))
+		return put_off(command, resource);
 	return transfer_parts(command, resource);
 }
 

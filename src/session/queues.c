@@ -75,7 +75,10 @@ static bool take_one(struct session *session, struct virtq *vq, unsigned int ind
 		return false;
 	request = pool_take(&session->requests);
 	*request = (struct session_request){
-		.base = {.ops = &request_ops, .out_len = chain->out_len, .in_len = chain->in_len},
+		.base = {.ops = &request_ops,
+			.out_len = chain->out_len,
+			.in_len = chain->in_len,
+			.has_next = index == SESSION_QUEUE_CONTROL && virtq_has_chains(vq)},
 		.session = session,
 		.vq = vq,
 		.chain = chain,
@@ -145,6 +148,7 @@ void session_process_queue(struct session *session, unsigned int index)
 		if (count > 0)
 			session_polling_extend(session);
 	} while (count < BATCH && wait_for_kick(session, vq, index));
+	gpu_device_settle(session->device);
 	virtq_notify(vq);
 	if (count == BATCH)
 		go_on_later(session);
