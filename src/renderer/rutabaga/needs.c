@@ -8,6 +8,7 @@
 #include "renderer/rutabaga/renderer_rutabaga.h"
 
 static const struct sandbox_path paths[] = {
+	{RENDERER_RUTABAGA_LIBDIR, SANDBOX_READ},
 	/* gfxstream's shared memory; others' files there are not readable for others */
 	{"/dev/shm", SANDBOX_WRITE},
 	{0},

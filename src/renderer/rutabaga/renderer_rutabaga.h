@@ -117,6 +117,16 @@ struct rutabaga_context {
 	GHashTable *resources;
 };
 
+/* library.c */
+
+/**
+ * renderer_rutabaga_library_load() - Load Rutabaga; before anything of it is called
+ * @ret_message: why not; freed by the caller
+ *
+ * It stays loaded; a second call is fine. Return: 0 or a negative errno.
+ */
+int renderer_rutabaga_library_load(char **ret_message);
+
 /* start.c */
 
 /* What gfxstream takes for the Vulkan loader, and the variable that says so. */

@@ -267,6 +267,9 @@ int renderer_rutabaga_create(
 	ret = renderer_rutabaga_check(options, ret_message);
 	if (ret < 0)
 		return ret;
+	ret = renderer_rutabaga_library_load(ret_message);
+	if (ret < 0)
+		return ret;
 	renderer_rutabaga_set_environment(options);
 	rutabaga = rutabaga_allocate();
 	ret = rutabaga_start(rutabaga, options, ret_message);

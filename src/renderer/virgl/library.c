@@ -3,13 +3,10 @@
 /*
  * The library itself. A process loads it when it starts this renderer and not before: some twenty
  * others come with it, which would take the listener more memory than all that it does, and time
- * before it listens. Each function of the library that is used has a namesake here that passes on; the
- * library's header has the prototypes, so that the compiler compares them.
+ * before it listens.
  */
 #include "renderer/virgl/renderer_virgl.h"
-
-#include <dlfcn.h>
-#include <stddef.h>
+#include "util/library.h"
 
 /* The same from 0.10 to 1.3. */
 #define LIBRARY "libvirglrenderer.so.1"
@@ -112,46 +109,11 @@
 		struct iovec *iovec, unsigned int iovec_cnt), \
 		(handle, ctx_id, level, stride, layer_stride, box, offset, iovec, iovec_cnt))
 
-/* Names, which take no parentheses. */
-/* NOLINTNEXTLINE(bugprone-macro-parentheses) */
-#define MEMBER(ret_, name_, params_, args_) typeof(name_) *name_;
-#define ROW(ret_, name_, params_, args_) {#name_, offsetof(struct library, name_)},
-#define FORWARD(ret_, name_, params_, args_) \
-	ret_ name_ params_ \
-	{ \
-		return library.name_ args_; \
-	}
-
-static struct library {
-	LIBRARY_FUNCTIONS(MEMBER)
-} library;
-
-static const struct {
-	const char *name;
-	size_t offset;
-} rows[] = {LIBRARY_FUNCTIONS(ROW)};
-
-LIBRARY_FUNCTIONS(FORWARD)
+LIBRARY_NAMESAKES(LIBRARY_FUNCTIONS)
 /* clang-format on */
 
 int renderer_virgl_library_load(char **ret_message)
 {
-	/* Where all look for functions, as if it had been linked. */
-	void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_GLOBAL);
-
-	if (!handle) {
-		*ret_message = g_strdup(dlerror());
-		return -ENOENT;
-	}
-	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-		void **function = (void **)((char *)&library + rows[i].offset);
-
-		*function = dlsym(handle, rows[i].name);
-		if (!*function) {
-			*ret_message =
-				g_strdup_printf(LIBRARY " has no %s: it is too old", rows[i].name);
-			return -ENOTSUP;
-		}
-	}
-	return 0;
+	return library_load(LIBRARY, library_functions, G_N_ELEMENTS(library_functions),
+		&library_pointers, ret_message);
 }
