@@ -23,6 +23,28 @@ static void post_request(struct guest *guest, const void *request, size_t len)
 
 #define POST(guest, request) post_request(guest, &(request), sizeof(request))
 
+/* With data that follow the request. */
+static void post_with_data(
+	struct guest *guest, const void *request, size_t len, uint64_t data_gpa, uint32_t data_len)
+{
+	const struct queue_command command = {
+		.request = request,
+		.request_len = len,
+		.data_gpa = data_gpa,
+		.data_len = data_len,
+		.answer_len = sizeof(struct virtio_gpu_ctrl_hdr),
+		.expected = VIRTIO_GPU_RESP_OK_NODATA,
+	};
+
+	queue_post(&guest->control, &command);
+}
+
+static void add_fence(struct guest *guest, struct virtio_gpu_ctrl_hdr *hdr)
+{
+	hdr->flags |= VIRTIO_GPU_FLAG_FENCE;
+	hdr->fence_id = ++guest->last_fence;
+}
+
 void command_create_2d(struct guest *guest, uint32_t id, uint32_t width, uint32_t height)
 {
 	const struct virtio_gpu_resource_create_2d request = {.hdr = HEADER(RESOURCE_CREATE_2D),
@@ -46,16 +68,9 @@ void command_attach(struct guest *guest, uint32_t id, uint64_t entries_gpa, uint
 {
 	const struct virtio_gpu_resource_attach_backing request = {
 		.hdr = HEADER(RESOURCE_ATTACH_BACKING), .resource_id = id, .nr_entries = count};
-	const struct queue_command command = {
-		.request = &request,
-		.request_len = sizeof(request),
-		.data_gpa = entries_gpa,
-		.data_len = count * (uint32_t)sizeof(struct virtio_gpu_mem_entry),
-		.answer_len = sizeof(struct virtio_gpu_ctrl_hdr),
-		.expected = VIRTIO_GPU_RESP_OK_NODATA,
-	};
 
-	queue_post(&guest->control, &command);
+	post_with_data(guest, &request, sizeof(request), entries_gpa,
+		count * (uint32_t)sizeof(struct virtio_gpu_mem_entry));
 }
 
 void command_detach(struct guest *guest, uint32_t id)
@@ -88,11 +103,35 @@ void command_transfer_2d(
 	POST(guest, request);
 }
 
+void command_set_scanout_blob(
+	struct guest *guest, uint32_t scanout, uint32_t id, uint32_t width, uint32_t height)
+{
+	const struct virtio_gpu_set_scanout_blob request = {.hdr = HEADER(SET_SCANOUT_BLOB),
+		.r = {.width = width, .height = height},
+		.scanout_id = scanout,
+		.resource_id = id,
+		.width = width,
+		.height = height,
+		.format = COMMAND_FORMAT,
+		.strides = {width * 4}};
+
+	POST(guest, request);
+}
+
 void command_flush(struct guest *guest, uint32_t id, const struct virtio_gpu_rect *rect)
 {
 	const struct virtio_gpu_resource_flush request = {
 		.hdr = HEADER(RESOURCE_FLUSH), .r = *rect, .resource_id = id};
 
+	POST(guest, request);
+}
+
+void command_flush_blob(struct guest *guest, uint32_t id, const struct virtio_gpu_rect *rect)
+{
+	struct virtio_gpu_resource_flush request = {
+		.hdr = HEADER(RESOURCE_FLUSH), .r = *rect, .resource_id = id};
+
+	add_fence(guest, &request.hdr);
 	POST(guest, request);
 }
 
@@ -165,19 +204,24 @@ void command_create_3d(struct guest *guest, uint32_t id, uint32_t width, uint32_
 void command_submit(struct guest *guest, uint32_t ctx, uint64_t stream_gpa, uint32_t len)
 {
 	struct virtio_gpu_cmd_submit request = {.hdr = HEADER(SUBMIT_3D), .size = len};
-	const struct queue_command command = {
-		.request = &request,
-		.request_len = sizeof(request),
-		.data_gpa = stream_gpa,
-		.data_len = len,
-		.answer_len = sizeof(struct virtio_gpu_ctrl_hdr),
-		.expected = VIRTIO_GPU_RESP_OK_NODATA,
-	};
 
 	request.hdr.ctx_id = ctx;
-	request.hdr.flags = VIRTIO_GPU_FLAG_FENCE;
-	request.hdr.fence_id = ++guest->last_fence;
-	queue_post(&guest->control, &command);
+	add_fence(guest, &request.hdr);
+	post_with_data(guest, &request, sizeof(request), stream_gpa, len);
+}
+
+void command_create_guest_blob(
+	struct guest *guest, uint32_t id, uint64_t len, uint64_t entries_gpa, uint32_t count)
+{
+	const struct virtio_gpu_resource_create_blob request = {.hdr = HEADER(RESOURCE_CREATE_BLOB),
+		.resource_id = id,
+		.blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST,
+		.blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE,
+		.nr_entries = count,
+		.size = len};
+
+	post_with_data(guest, &request, sizeof(request), entries_gpa,
+		count * (uint32_t)sizeof(struct virtio_gpu_mem_entry));
 }
 
 void command_create_blob(struct guest *guest, uint32_t ctx, uint32_t id, uint64_t len)

@@ -42,6 +42,17 @@ void command_create_3d(struct guest *guest, uint32_t id, uint32_t width, uint32_
 /** command_submit() - @len bytes of a stream, with a fence: it is answered when they are drawn */
 void command_submit(struct guest *guest, uint32_t ctx, uint64_t stream_gpa, uint32_t len);
 
+/** command_set_scanout_blob() - The same for a blob that holds a picture, row after row */
+void command_set_scanout_blob(
+	struct guest *guest, uint32_t scanout, uint32_t id, uint32_t width, uint32_t height);
+
+/** command_flush_blob() - With a fence, as Linux does: its pages are read until it is answered */
+void command_flush_blob(struct guest *guest, uint32_t id, const struct virtio_gpu_rect *rect);
+
+/** command_create_guest_blob() - Of the guest's pages; @entries_gpa as in command_attach() */
+void command_create_guest_blob(
+	struct guest *guest, uint32_t id, uint64_t len, uint64_t entries_gpa, uint32_t count);
+
 /** command_create_blob() - Of the host's memory, that the guest can map */
 void command_create_blob(struct guest *guest, uint32_t ctx, uint32_t id, uint64_t len);
 void command_map_blob(struct guest *guest, uint32_t id, uint64_t offset);

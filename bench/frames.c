@@ -2,13 +2,12 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * What a Linux guest sends for each frame of a plain framebuffer: TRANSFER_TO_HOST_2D and
- * RESOURCE_FLUSH with one kick. The next frame is drawn when both are answered; its way to the
+ * RESOURCE_FLUSH with one kick, or for a blob RESOURCE_FLUSH with a fence. The next frame is drawn when both are answered; its way to the
  * display goes on beside that, as on a real machine.
  */
 #include "bench/frames.h"
 
 #include "bench/clock.h"
-#include "bench/command.h"
 
 #include <errno.h>
 
@@ -42,9 +41,7 @@ int frames_draw(struct frames *frames)
 			image_fill(image, &rect, frames->seed + i + frames->number);
 		image_stamp(image, &rect, frames->number);
 		screen_set_newest(&frames->guest->screen, i, frames->number);
-		command_transfer_2d(
-			frames->guest, image->id, &rect, image_offset(image, rect.x, rect.y));
-		command_flush(frames->guest, image->id, &rect);
+		image_post_update(image, frames->guest, &rect);
 		frames->flushed_pixels[i] += (uint64_t)rect.width * rect.height;
 	}
 	return guest_run(frames->guest);
@@ -67,10 +64,11 @@ static void make_image(struct frames *frames, uint32_t output, const struct fram
 	image_init(
 		image, frames->guest, output + 1, layout->width, layout->height, layout->piece_len);
 	image->step = layout->damage > 0 ? STEP_DAMAGE : STEP_WHOLE;
+	image->is_blob = layout->is_blob;
 	whole = image_whole(image);
 	image_fill(image, &whole, layout->seed + output);
 	image_post_create(image, frames->guest);
-	command_set_scanout(frames->guest, output, image->id, image->width, image->height);
+	image_post_scanout(image, frames->guest, output);
 	screen_watch(&frames->guest->screen, output, image->step);
 }
 

@@ -31,6 +31,7 @@ struct frames_layout {
 	uint32_t height;
 	uint32_t damage;
 	uint32_t piece_len;
+	bool is_blob;
 	uint32_t output_count;
 	uint32_t seed;
 };

@@ -67,6 +67,9 @@ static inline bool guest_has(const struct guest *guest, unsigned int bit)
  */
 int guest_run(struct guest *guest);
 
+/** guest_try() - The same; a command that is refused, which is -EPROTO, is forgotten. */
+int guest_try(struct guest *guest);
+
 /** guest_run_cursor() - The same for the cursor queue; may run in a thread beside guest_run(). */
 int guest_run_cursor(struct guest *guest);
 

@@ -35,8 +35,32 @@ void image_finish(struct image *image)
 
 void image_post_create(const struct image *image, struct guest *guest)
 {
+	if (image->is_blob) {
+		command_create_guest_blob(guest, image->id, 4ull * image->width * image->height,
+			image->entries_gpa, image->piece_count);
+		return;
+	}
 	command_create_2d(guest, image->id, image->width, image->height);
 	command_attach(guest, image->id, image->entries_gpa, image->piece_count);
+}
+
+void image_post_scanout(const struct image *image, struct guest *guest, uint32_t scanout)
+{
+	if (image->is_blob)
+		command_set_scanout_blob(guest, scanout, image->id, image->width, image->height);
+	else
+		command_set_scanout(guest, scanout, image->id, image->width, image->height);
+}
+
+void image_post_update(
+	const struct image *image, struct guest *guest, const struct virtio_gpu_rect *rect)
+{
+	if (image->is_blob) {
+		command_flush_blob(guest, image->id, rect);
+		return;
+	}
+	command_transfer_2d(guest, image->id, rect, image_offset(image, rect->x, rect->y));
+	command_flush(guest, image->id, rect);
 }
 
 /* Pixels from here on that lie together, up to the end of the row. */

@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 /**
- * struct image - A 2D resource with backing
+ * struct image - A 2D resource with backing, or a blob
  * @id: of the resource
  * @step: each @step-th pixel of each @step-th row is the number of the frame
+ * @is_blob: a blob of the guest's pages, which is read where it lies and needs no transfer
  * @pieces: our pointers to the pieces of the backing, @piece_len bytes each; owned
  */
 struct image {
@@ -23,6 +24,7 @@ struct image {
 	uint32_t height;
 	uint32_t step;
 	uint32_t piece_len;
+	bool is_blob;
 	uint32_t piece_count;
 	uint64_t entries_gpa;
 	uint8_t **pieces;
@@ -35,6 +37,13 @@ void image_finish(struct image *image);
 
 /** image_post_create() - Post the commands that make the resource. */
 void image_post_create(const struct image *image, struct guest *guest);
+
+/** image_post_scanout() - Post the command that puts it on an output. */
+void image_post_scanout(const struct image *image, struct guest *guest, uint32_t scanout);
+
+/** image_post_update() - Post what shows a rectangle that has changed. */
+void image_post_update(
+	const struct image *image, struct guest *guest, const struct virtio_gpu_rect *rect);
 
 /** image_whole() - All of it */
 static inline struct virtio_gpu_rect image_whole(const struct image *image)

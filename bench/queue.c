@@ -103,6 +103,11 @@ int queue_run(struct queue *queue)
 	return queue->wrong ? -EPROTO : 0;
 }
 
+void queue_forgive(struct queue *queue)
+{
+	g_clear_pointer(&queue->wrong, g_free);
+}
+
 const void *queue_answer(const struct queue *queue)
 {
 	return memory_at(queue->memory, answer_gpa(queue, queue->last_head));

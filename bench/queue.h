@@ -64,5 +64,8 @@ void queue_post(struct queue *queue, const struct queue_command *command);
  */
 int queue_run(struct queue *queue);
 
+/** queue_forgive() - Forget @wrong: what is posted from now on may be answered as expected. */
+void queue_forgive(struct queue *queue);
+
 /** queue_answer() - The answer of the command that was answered last */
 const void *queue_answer(const struct queue *queue);

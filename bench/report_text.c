@@ -122,6 +122,21 @@ static void print_reasons(const struct results *results, bool of_failures, FILE 
 	}
 }
 
+static void print_notes(const struct results *results, FILE *file)
+{
+	const struct bench_options *options = results->options;
+
+	for (size_t work = 0; work < options->work_count; work++) {
+		for (size_t i = 0; i < options->daemon_count; i++) {
+			const struct series *series = results_get(results, work, i);
+
+			if (series->count > 0 && series->note)
+				fprintf(file, "* %s, %s: %s\n", options->works[work]->name,
+					options->daemons[i].name, series->note);
+		}
+	}
+}
+
 void report_text(const struct results *results, FILE *file)
 {
 	const struct bench_options *options = results->options;
@@ -138,6 +153,7 @@ void report_text(const struct results *results, FILE *file)
 	}
 	print_limits(results, file);
 	fputs("\n", file);
+	print_notes(results, file);
 	print_reasons(results, false, file);
 	print_reasons(results, true, file);
 }

@@ -32,6 +32,7 @@ static void series_finish(struct series *series)
 	g_free(series->values);
 	g_free(series->cpu_us);
 	g_free(series->reason);
+	g_free(series->note);
 }
 
 void results_finish(struct results *results)
@@ -97,13 +98,14 @@ static void measure_work(
 		return;
 	say_progress(run.work->name, run.command->name, round);
 	series->error = work_execute(&run, &value);
-	series->note = run.note;
 	if (series->error == 0) {
 		series->cpu_us[series->count] = run.cpu_us;
 		series->values[series->count++] = value;
 	}
 	g_free(series->reason);
 	series->reason = run.reason;
+	g_free(series->note);
+	series->note = run.note;
 }
 
 static void run_round(struct results *results, int round, const char *folder)

@@ -14,7 +14,7 @@
  * @cpu_us: in the same order, time on processors that the daemon used for an operation; 0: unknown
  * @error: 0; -ENOTSUP where it cannot be measured; another negative errno where it went wrong
  * @reason: of that; owned
- * @note: what is to be known about the values, or NULL; static
+ * @note: what is to be known about the newest value, or NULL; owned
  */
 struct series {
 	double *values;
@@ -22,7 +22,7 @@ struct series {
 	size_t count;
 	int error;
 	char *reason;
-	const char *note;
+	char *note;
 };
 
 /**

@@ -309,15 +309,20 @@ static bool is_quiet(const struct screen_output *output)
 	       clock_now() - output->last_update > QUIET_SECONDS;
 }
 
+static double patience_with(const struct screen_output *output)
+{
+	return output->pixels || output->is_dmabuf ? SCREEN_PATIENCE : SCREEN_SILENCE;
+}
+
 int screen_wait(struct screen *screen, uint32_t scanout, uint64_t shown_pixels)
 {
 	const struct screen_output *output = &screen->output[scanout];
-	const double end = clock_now() + SCREEN_PATIENCE;
+	const double start = clock_now();
 	int ret = 0;
 
 	g_mutex_lock(&screen->lock);
 	while (output->shown_pixels < shown_pixels && !screen->wrong && !is_quiet(output)) {
-		if (screen->is_closed || clock_now() > end) {
+		if (screen->is_closed || clock_now() - start > patience_with(output)) {
 			ret = -ETIMEDOUT;
 			break;
 		}

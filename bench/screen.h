@@ -23,6 +23,9 @@
 /** How long a picture may take on its way, seconds */
 #define SCREEN_PATIENCE 20
 
+/** How long an output may have no picture at all: the device has answered all commands by then */
+#define SCREEN_SILENCE 4
+
 /**
  * struct screen_output - What an output shows
  * @pixels: @width x @height of x8r8g8b8; NULL where it shows nothing or a dma-buf

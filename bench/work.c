@@ -35,6 +35,16 @@ int work_skip(struct work_run *run, const char *format, ...)
 	return -ENOTSUP;
 }
 
+void work_note(struct work_run *run, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (!run->note)
+		run->note = g_strdup_vprintf(format, args);
+	va_end(args);
+}
+
 int work_fail(struct work_run *run, int ret, const char *format, ...)
 {
 	va_list args;
@@ -72,6 +82,8 @@ static int check_needs(struct work_run *run)
 		return work_skip(run, "it has no capability sets");
 	if (needs & WORK_NEEDS_SHMEM && !run->guest.shmem.thread)
 		return work_skip(run, "it has no shared memory region");
+	if (needs & WORK_NEEDS_BLOB && !guest_has(&run->guest, VIRTIO_GPU_F_RESOURCE_BLOB))
+		return work_skip(run, "it offers no RESOURCE_BLOB");
 	return 0;
 }
 

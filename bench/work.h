@@ -26,6 +26,7 @@ enum work_needs {
 	WORK_NEEDS_VIRGL = 1,
 	WORK_NEEDS_SHMEM = 2,
 	WORK_NEEDS_CAPSETS = 4,
+	WORK_NEEDS_BLOB = 8,
 };
 
 struct work_run;
@@ -41,6 +42,7 @@ struct work_run;
  * @width, @height: of a picture, pixels
  * @damage: side of the damage that moves over it; 0: all of it
  * @piece_len: of its backing, bytes; 0: one piece
+ * @is_blob: it is a blob of the guest's pages
  * @count: whatever the item counts
  */
 struct work {
@@ -58,6 +60,7 @@ struct work {
 	uint32_t height;
 	uint32_t damage;
 	uint32_t piece_len;
+	bool is_blob;
 	uint32_t count;
 };
 
@@ -71,7 +74,7 @@ struct work {
  * @cpu_us: time on processors that the daemon used for each of them; 0 where it is not known
  * @state: of the item
  * @reason: why it failed or was left out; owned
- * @note: what is to be known about the value, or NULL; static
+ * @note: what is to be known about the value, or NULL; owned
  */
 struct work_run {
 	const struct work *work;
@@ -86,7 +89,7 @@ struct work_run {
 	double cpu_us;
 	void *state;
 	char *reason;
-	const char *note;
+	char *note;
 };
 
 /** work_lists - Arrays of items, each ended by one without a name; the last list is NULL */
@@ -100,6 +103,9 @@ extern const struct work work_life[];
 
 /** work_skip() - The daemon cannot do this. Return: -ENOTSUP. */
 int work_skip(struct work_run *run, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/** work_note() - Say what is to be known about the value; the first one stays. */
+void work_note(struct work_run *run, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /** work_fail() - It went wrong: @ret, and the reason unless there is one. Return: @ret. */
 int work_fail(struct work_run *run, int ret, const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -19,6 +19,7 @@ static int setup_frames(struct work_run *run)
 		.height = run->work->height,
 		.damage = run->work->damage,
 		.piece_len = run->work->piece_len,
+		.is_blob = run->work->is_blob,
 		.output_count = run->work->count,
 		.seed = run->seed};
 	int ret = frames_start(frames, &run->guest, &layout);
@@ -26,7 +27,7 @@ static int setup_frames(struct work_run *run)
 	if (ret == -ENODATA)
 		return work_skip(run, "it shows no pixels");
 	if (ret == 0 && screen_is_dmabuf(&run->guest.screen, 0))
-		run->note = "shown as dma-bufs; their pixels are not looked at";
+		work_note(run, "shown as dma-bufs; their pixels are not looked at");
 	return work_setup_error(run, ret);
 }
 
@@ -145,6 +146,11 @@ static void teardown_backing(struct work_run *run)
 		FRAMES("damage-" #w "x" #h "-pages", w, h, 1, LIMIT_WAKE_UPS, .damage = DAMAGE,    \
 			.piece_len = 4096)
 
+/* As Linux has its dumb buffers where the device offers RESOURCE_BLOB. */
+#define BLOB(text, wanted_limit, side)                                                             \
+	FRAMES(text, 1920, 1080, 1, wanted_limit, .damage = side, .piece_len = 4096,               \
+		.is_blob = true, .needs = WORK_NEEDS_BLOB)
+
 #define TRANSFERS(text, len)                                                                       \
 	{                                                                                          \
 		.name = text, .unit = "us", .limit = LIMIT_WAKE_UPS, .limit_count = 1,             \
@@ -156,6 +162,8 @@ const struct work work_frames[] = {
 	SIZES(1280, 800),
 	SIZES(1920, 1080),
 	SIZES(3840, 2160),
+	BLOB("frames-1920x1080-blob", LIMIT_SHOWN_1920, 0),
+	BLOB("damage-1920x1080-blob", LIMIT_WAKE_UPS, DAMAGE),
 	FRAMES("frames-two-outputs", 1920, 1080, 2, LIMIT_SHOWN_1920, ),
 	{.name = "cursor-in-frames",
 		.unit = "us",

@@ -72,7 +72,7 @@ static int until_first_frame(struct work_run *run, double *ret_seconds)
 	if (ret == 0)
 		ret = guest_start(&run->guest);
 	if (ret == 0)
-		ret = frames_start(&frames, &run->guest, &small_screen);
+		ret = work_setup_error(run, frames_start(&frames, &run->guest, &small_screen));
 	*ret_seconds = clock_now() - run->daemon.started;
 	if (ret == 0)
 		ret = frames_check(&frames);

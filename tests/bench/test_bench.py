@@ -90,8 +90,48 @@ def test_wrong_pixels_fail(bench, item):
 
 
 def test_items_that_show_nothing_pass_in_null_mode(bench):
-    check(bench(*only("round-trip", "queue-flush*", "resources", "blobs", "create-10000"),
+    check(bench(*only("round-trip", "queue-flush*", "resources", "*blobs", "create-10000"),
                 mode("null")), 0)
+
+
+@pytest.fixture
+def cells(bench, tmp_path):
+    """Runs items against one daemon, none of which may fail: what the JSON says of each."""
+    def run(daemon, *items):
+        done = check(bench(*only(*items), "--name", "it", "--json", tmp_path / "r.json", daemon), 0)
+        works = json.loads((tmp_path / "r.json").read_text())["works"]
+        found = {work["name"]: work["daemons"]["it"] for work in works}
+        for name, cell in found.items():
+            if "note" in cell:
+                assert f"* {name}, it: {cell['note']}" in done.stdout
+        return found
+
+    return run
+
+
+def test_limit_on_contexts_is_noted(cells):
+    """As many as there are take turns, and the report says how many."""
+    found = cells(f"{mode('null')} --max-contexts 3", "turns-*")
+    assert {name: (cell["status"], cell.get("note")) for name, cell in found.items()} == {
+        "turns-of-1-context": ("ok", None), "turns-of-500-contexts": ("ok", "it gives a guest 3 contexts")}
+
+
+def test_blobs_say_whose_memory_they_are(cells):
+    cell = cells(mode("null"), "blobs")["blobs"]
+    assert (cell["status"], cell["note"]) == ("ok", "memory of a context that is not Venus")
+    assert cells(mode("2d"), "blobs")["blobs"]["reason"] == "it offers no VIRGL"
+
+
+@pytest.mark.parametrize("item", ["guest-blobs", "frames-1920x1080-blob", "damage-1920x1080-blob"])
+def test_blobs_of_the_guest(cells, item):
+    assert cells(mode("2d"), item)[item]["status"] == "ok"
+
+
+@pytest.mark.parametrize("option, reason", [("--headless", "it shows no pixels"), ("--max-hostmem 1M", "is answered")])
+def test_daemon_that_shows_nothing_or_refuses(cells, option, reason):
+    """It cannot do it, which is no failure: a display for dma-bufs alone is like that."""
+    for name, cell in cells(f"{mode('2d')} {option}", "start-first-frame", "frames-1280x800").items():
+        assert cell["status"] == "unavailable" and reason in cell["reason"], name
 
 
 def test_daemon_that_dies_fails(bench):
