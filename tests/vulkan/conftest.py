@@ -18,7 +18,7 @@ for name in ("vm", "protocol"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / name))
 
 from harness import guest as guest_module  # noqa: E402
-from harness.device import Daemon  # noqa: E402
+from harness.device import Headless  # noqa: E402
 from harness.guest import Guest  # noqa: E402
 from harness.kernel import Kernel  # noqa: E402
 
@@ -37,19 +37,6 @@ class Cost:
         # What QEMU has mapped into the shared memory region: files of the renderer's, not of its own.
         maps = Path(f"/proc/{guest.process.pid}/maps").read_text()
         self.mappings = len(re.findall(r"vkr-shmem|memory fd|dmabuf|gfxstream", maps))
-
-
-class Headless(Daemon):
-    """Our daemon on QEMU's generic vhost-user device: no display, but shared memory."""
-
-    def command(self):
-        return [*super().command(), "--headless"]
-
-    def device_args(self, vga, properties):
-        del vga, properties
-        return ["-chardev", f"socket,id=gpu-chardev,path={self.socket_path}",
-                "-device", "vhost-user-test-device-pci,chardev=gpu-chardev,virtio-id=16,"
-                "num_vqs=2,vq_size=256,config_size=16"]
 
 
 @pytest.fixture(scope="session")

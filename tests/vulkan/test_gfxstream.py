@@ -8,8 +8,9 @@ Skipped where the daemon was built without gfxstream, which no distribution pack
 import re
 
 import pytest
-from conftest import Cost, Headless, headless_guest
+from conftest import Cost, headless_guest
 from frontend.daemon import why_not
+from harness.device import Headless
 
 CAPSETS = ["--capset", "gfxstream-vulkan,cross-domain"]
 # gfxstream only: neither Venus nor the guest's own lavapipe must stand in for it.

@@ -3,7 +3,7 @@
 """Outputs of a headless device that come, change and go while a real guest runs."""
 
 import pytest
-from conftest import Headless
+from harness.device import Headless
 from frontend.control import Control
 from harness.guest import Guest
 

@@ -109,6 +109,19 @@ class Daemon:
         return [self.folder / "daemon.log"]
 
 
+class Headless(Daemon):
+    """Our daemon on QEMU's generic vhost-user device: no display, but shared memory."""
+
+    def command(self):
+        return [*super().command(), "--headless"]
+
+    def device_args(self, vga, properties):
+        del vga, properties
+        return ["-chardev", f"socket,id=gpu-chardev,path={self.socket_path}",
+                "-device", "vhost-user-test-device-pci,chardev=gpu-chardev,virtio-id=16,"
+                "num_vqs=2,vq_size=256,config_size=16"]
+
+
 class CPeer(Daemon):
     """QEMU's daemon. It serves one front-end and leaves with it."""
 
@@ -179,7 +192,7 @@ class InQemu:
 
     def start(self):
         ours, theirs = os.pipe()
-        command = ["Xvfb", "-displayfd", str(theirs), "-screen", "0", "1600x1200x24"]
+        command = ["Xvfb", "-displayfd", str(theirs), "-screen", "0", "2560x1600x24"]
         self.server = Process("Xvfb", command, self.folder / "xvfb.log", pass_fds=[theirs])
         os.close(theirs)
         with os.fdopen(ours) as pipe:
