@@ -84,18 +84,27 @@ static int take_answers(struct queue *queue)
 	return head == -EAGAIN ? 0 : head;
 }
 
+static int wait_answer(struct queue *queue)
+{
+	int ret = 0;
+
+	if (queue->is_polling)
+		return ring_wait_used(&queue->ring, queue->peer_fd, QUEUE_PATIENCE_MS);
+	if (!ring_want_call(&queue->ring))
+		ret = ring_wait_call(&queue->ring, queue->peer_fd, QUEUE_PATIENCE_MS);
+	ring_want_no_call(&queue->ring);
+	return ret;
+}
+
 int queue_run(struct queue *queue)
 {
 	int ret;
 
 	ring_publish(&queue->ring);
 	while (queue->pending_count > 0) {
-		if (!ring_want_call(&queue->ring)) {
-			ret = ring_wait_call(&queue->ring, queue->peer_fd, QUEUE_PATIENCE_MS);
-			if (ret < 0)
-				return ret;
-		}
-		ring_want_no_call(&queue->ring);
+		ret = wait_answer(queue);
+		if (ret < 0)
+			return ret;
 		ret = take_answers(queue);
 		if (ret < 0)
 			return ret;

@@ -22,6 +22,7 @@
  * @requests_gpa, @answers_gpa: places, by the head of the chain
  * @expected: by head, the answer that is right, a VIRTIO_GPU_RESP_*
  * @pending_count: chains in flight
+ * @is_polling: the driver looks at the ring until the answers are there, instead of sleeping
  * @last_head: the chain that was answered last
  * @wrong: what was wrong with an answer; g_free()
  */
@@ -33,6 +34,7 @@ struct queue {
 	uint64_t answers_gpa;
 	uint32_t expected[RING_MAX_SIZE];
 	unsigned int pending_count;
+	bool is_polling;
 	uint16_t last_head;
 	char *wrong;
 };

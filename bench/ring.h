@@ -79,3 +79,6 @@ void ring_want_no_call(struct ring *ring);
  * Return: 0; -ETIMEDOUT; -EPIPE where the peer hung up.
  */
 int ring_wait_call(struct ring *ring, int peer_fd, int limit_ms);
+
+/** ring_wait_used() - The same, and look at the ring all the time instead of sleeping. */
+int ring_wait_used(const struct ring *ring, int peer_fd, int limit_ms);

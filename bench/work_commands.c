@@ -30,6 +30,13 @@ static int setup_resources(struct work_run *run)
 	return create_resources(run, run->work->count);
 }
 
+/* The driver looks at the used ring all the time. */
+static int setup_busy_polling(struct work_run *run)
+{
+	run->guest.control.is_polling = true;
+	return setup_resources(run);
+}
+
 static int flush_one(struct work_run *run)
 {
 	command_flush(&run->guest, 1, &tiny);
@@ -117,6 +124,13 @@ const struct work work_commands[] = {
 		.limit = LIMIT_WAKE_UPS,
 		.limit_count = 1,
 		.setup = setup_resources,
+		.run = run_round_trip,
+		.count = 1},
+	{.name = "round-trip-busy-polling",
+		.unit = "us",
+		.limit = LIMIT_WAKE_UPS,
+		.limit_count = 1,
+		.setup = setup_busy_polling,
 		.run = run_round_trip,
 		.count = 1},
 	{.name = "queue-flush",

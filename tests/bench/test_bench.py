@@ -50,8 +50,8 @@ def check(done, status):
 
 def test_reports(bench, tmp_path):
     """Text, JSON and SVG of two daemons have the same items, values and reasons."""
-    items = ["round-trip", "queue-flush", "resources", "frames-1280x800-pages", "damage-1280x800",
-             "cursor-in-frames", "memory-idle", "cpu-at-rest", "four-guests", "submit-small"]
+    items = ["round-trip", "round-trip-busy-polling", "queue-flush", "resources",
+             "frames-1280x800-pages", "damage-1280x800", "cursor-in-frames", "memory-idle", "cpu-at-rest", "four-guests", "submit-small"]
     done = check(bench(*only(*items), "--name", "one", "--name", "two", "--json", tmp_path / "r.json",
                        "--svg", tmp_path / "r.svg", mode("2d"), mode("2d")), 0)
     report = json.loads((tmp_path / "r.json").read_text())
@@ -134,10 +134,15 @@ def test_daemon_that_shows_nothing_or_refuses(cells, option, reason):
         assert cell["status"] == "unavailable" and reason in cell["reason"], name
 
 
-def test_daemon_that_dies_fails(bench):
+@pytest.mark.parametrize("item", ["round-trip", "round-trip-busy-polling"])
+def test_daemon_that_dies_fails(bench, item):
     """Within the time of a run: nothing waits for a daemon that is gone."""
-    done = check(bench(*only("round-trip"), "--seconds", "20", f"timeout -s KILL 1 {mode('2d')}"), 1)
-    assert "round-trip" in done.stderr
+    done = check(bench(*only(item), "--seconds", "20", f"timeout -s KILL 1 {mode('2d')}"), 1)
+    assert f"{item}, " in done.stderr
+
+
+def test_both_sides_look_at_the_rings(bench):
+    check(bench(*only("round-trip*"), mode("null"), f"{mode('null')} --poll-us 1000"), 0)
 
 
 @pytest.mark.parametrize("command", ["false {socket}", "/nowhere/at-all {socket}"])
