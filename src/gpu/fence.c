@@ -24,6 +24,7 @@
 #include "gpu/context.h"
 #include "gpu/renderer_calls.h"
 #include "gpu/state.h"
+#include "util/source.h"
 
 #include <errno.h>
 
@@ -228,8 +229,7 @@ void gpu_fences_signal(struct gpu_fences *fences, const struct renderer_fence *f
 	g_mutex_lock(&fences->mutex);
 	g_array_append_vals(fences->signalled, fence, 1);
 	g_mutex_unlock(&fences->mutex);
-	/* Thread-safe, and wakes the main context when it sleeps. */
-	g_source_set_ready_time(fences->source, 0);
+	source_trigger(fences->source);
 }
 
 void gpu_fences_finish_context(struct gpu_fences *fences, uint32_t ctx_id)

@@ -31,6 +31,9 @@ static const struct sandbox_call core_calls[] = {
 	SANDBOX_CALL(unlinkat),
 	/* the main loop */
 	SANDBOX_CALL(eventfd2),
+	SANDBOX_CALL(epoll_ctl),
+	SANDBOX_CALL(epoll_wait),
+	SANDBOX_CALL(epoll_pwait),
 	/* guest pages as dma-bufs, memory to share with the front-end */
 	SANDBOX_CALL_IF_INT(ioctl, 1, UDMABUF_CREATE_LIST),
 	SANDBOX_CALL(memfd_create),

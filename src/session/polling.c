@@ -45,6 +45,7 @@ void session_polling_extend(struct session *session)
 	if (polling->is_on)
 		return;
 	polling->is_on = true;
+	source_ask_all();
 	for (unsigned int i = 0; i < SESSION_QUEUE_COUNT; i++)
 		virtq_disable_kicks(vhost_get_queue(session->vhost, i));
 }

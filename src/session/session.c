@@ -414,9 +414,15 @@ int session_run(int fd, const struct session_config *config)
 	g_autoptr(GMainContext) context = g_main_context_new();
 	g_autoptr(GMainLoop) loop = g_main_loop_new(context, FALSE);
 	struct session session = {.config = config, .context = context, .loop = loop};
+	int ret;
 
 	if (signal_fd < 0) {
 		log_error("signalfd: %s", g_strerror(-signal_fd));
+		return 1;
+	}
+	ret = source_epoll_begin(context);
+	if (ret < 0) {
+		log_error("epoll: %s", g_strerror(-ret));
 		return 1;
 	}
 	/* While there is one thread. */
@@ -432,5 +438,6 @@ int session_run(int fd, const struct session_config *config)
 		session.exit_status = 1;
 	}
 	sandbox_destroy(session.sandbox);
+	source_epoll_end();
 	return session.exit_status;
 }

@@ -10,6 +10,21 @@
 #include <glib.h>
 
 /**
+ * source_epoll_begin() - Let epoll watch the descriptors of a context, instead of poll()
+ * @context: the one that this thread runs, before it has sources of descriptors
+ *
+ * poll() looks at each descriptor and enters it into its wait queue again each time. A thread has one
+ * such context at a time, because GLib passes no argument to a function that it waits by. Who makes a
+ * source of one's own ready says source_trigger() or source_ask_all().
+ *
+ * Return: 0 or a negative errno.
+ */
+int source_epoll_begin(GMainContext *context);
+
+/** source_epoll_end() - The context is not run any more, and its sources are cleared. */
+void source_epoll_end(void);
+
+/**
  * source_add_fd() - Call a function whenever a descriptor is ready
  * @context: main context to attach to
  * @fd: borrowed; it outlives the source
@@ -20,12 +35,32 @@
 GSource *source_add_fd(GMainContext *context, int fd, GIOCondition condition,
 	GUnixFDSourceFunc function, void *opaque);
 
+/**
+ * source_add_eventfd() - Call a function after each write to an eventfd
+ * @context: that of source_epoll_begin()
+ *
+ * Nobody reads the count: each write is an event of its own, and several may become one call. The call
+ * comes before the main loop's other sources have their turn. What was counted before is one write.
+ */
+GSource *source_add_eventfd(
+	GMainContext *context, int fd, GUnixFDSourceFunc function, void *opaque);
+
 /** source_add_idle() - Call a function after what is ready now had its turn. */
 GSource *source_add_idle(GMainContext *context, GSourceFunc function, void *opaque);
 
 /** source_add_timeout() - Call a function each @interval_ms milliseconds. */
 GSource *source_add_timeout(
 	GMainContext *context, unsigned int interval_ms, GSourceFunc function, void *opaque);
+
+/**
+ * source_trigger() - Make a source of one's own ready, from any thread
+ *
+ * It stays so until it sets its ready time to -1.
+ */
+void source_trigger(GSource *source);
+
+/** source_ask_all() - One of this thread's own sources became ready by what its prepare() looks at. */
+void source_ask_all(void);
 
 /** source_clear() - Detach and release it; NULL is fine, and is what stays behind. */
 void source_clear(GSource **source);

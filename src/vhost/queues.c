@@ -95,22 +95,10 @@ static void queue_stop(struct vhost_queue *queue)
 	queue->lost = false;
 }
 
+/* The count stays as it is, as with the kernel's vhost. */
 static gboolean handle_kick(int fd, GIOCondition condition, void *opaque)
 {
-	struct vhost_queue *queue = opaque;
-	uint64_t count;
-	ssize_t done = read(fd, &count, sizeof(count));
-
-	if (done < 0 && (errno == EAGAIN || errno == EINTR))
-		return G_SOURCE_CONTINUE;
-	if (done != sizeof(count)) {
-		/* It was one when it came; watching it on would keep the loop spinning. */
-		vhost_channel_fail(&queue->vhost->channel, -EBADFD,
-			"the kick descriptor of queue %u is no eventfd", queue->index);
-		drop_kick(queue);
-		return G_SOURCE_REMOVE;
-	}
-	queue_poke(queue);
+	queue_poke(opaque);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -338,7 +326,7 @@ int vhost_handle_set_vring_kick(
 	drop_kick(queue);
 	queue->kick_fd = fd;
 	if (fd >= 0)
-		queue->kick_source = source_add_fd(vhost->context, fd, G_IO_IN, handle_kick, queue);
+		queue->kick_source = source_add_eventfd(vhost->context, fd, handle_kick, queue);
 	queue->armed = true;
 	queue_poke(queue);
 	return 0;

@@ -20,6 +20,7 @@
  * the upper half on.
  */
 #include "util/fd.h"
+#include "util/source.h"
 #include "vhost/protocol.h"
 #include "vhost/vhost.h"
 
@@ -381,6 +382,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	g_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	frontend.context = g_main_context_new();
+	g_assert(source_epoll_begin(frontend.context) == 0);
 	frontend.fd = fds[1];
 	/* So that answers wait and are half sent. */
 	(void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest));
@@ -394,6 +396,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	fd_clear(&frontend.backend_fd);
 	if (frontend.is_qemu)
 		rename_process(&frontend);
+	source_epoll_end();
 	g_main_context_unref(frontend.context);
 	g_assert(lowest_fd() == before);
 	return 0;

@@ -6,6 +6,8 @@
  */
 #include "vhost-peer.h"
 
+#include "util/source.h"
+
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -155,6 +157,7 @@ void peer_init(struct peer *peer, bool has_shmem)
 	*peer = (struct peer){.seen.display_fd = -1};
 	device.shmem_sizes[1] = has_shmem ? UINT64_C(1) << 32 : 0;
 	peer->context = g_main_context_new();
+	g_assert_cmpint(source_epoll_begin(peer->context), ==, 0);
 	/* GLib opens descriptors of its own the first time that a context runs. */
 	g_main_context_iteration(peer->context, FALSE);
 	peer->fds_before = peer_count_fds();
@@ -177,6 +180,7 @@ void peer_finish(struct peer *peer)
 	if (peer->seen.display_fd >= 0)
 		close(peer->seen.display_fd);
 	g_assert_cmpuint(peer_count_fds(), ==, peer->fds_before);
+	source_epoll_end();
 	g_main_context_unref(peer->context);
 }
 
