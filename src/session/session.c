@@ -139,6 +139,8 @@ static void queue_started(void *opaque, unsigned int index, bool is_new)
 {
 	struct session *session = opaque;
 
+	/* Its queues run: it has been heard, and the loop need not look at the clock. */
+	source_clear(&session->handshake);
 	/* Where the other queue runs on, it is only this queue that was reset (RING_RESET). */
 	if (index == SESSION_QUEUE_CONTROL && is_new && !session->is_told_of_resets &&
 		!virtq_is_started(vhost_get_queue(session->vhost, SESSION_QUEUE_CURSOR)))

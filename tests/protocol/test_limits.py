@@ -3,6 +3,7 @@
 """What a guest takes of the host is limited, and the session lives on behind the limit."""
 
 import resource
+import time
 
 import pytest
 
@@ -192,3 +193,20 @@ def test_half_a_message(running):
     daemon.wait_sessions(0)
     assert "no message within 1 s" in daemon.log()
     assert running.vm(daemon).alive()
+
+
+def wake_ups(pid):
+    """How often the main thread has slept."""
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
+        return next(line for line in status if line.startswith("voluntary"))
+
+
+def test_heard_front_end(start_vm):
+    """Once its queues run nothing is timed: a clock costs each wait, and a wake-up at its end."""
+    vm = start_vm("null", "--handshake-timeout", "1")
+    require(vm.gpu.ctx_create(CTX))
+    time.sleep(0.2)
+    pid = vm.daemon.session_pid()
+    before = wake_ups(pid)
+    time.sleep(1.2)
+    assert wake_ups(pid) == before
