@@ -101,11 +101,8 @@ static gboolean polling_dispatch(GSource *source, GSourceFunc callback, gpointer
 	gint64 now_us;
 
 	do {
-		for (int i = 0; i < LOOKS; i++) {
-			if (look_once(session))
-				return G_SOURCE_CONTINUE;
+		for (int i = 0; i < LOOKS && !look_once(session); i++)
 			relax_cpu();
-		}
 		now_us = g_get_monotonic_time();
 	} while (now_us < session->polling.until_us && now_us - start_us < SLICE_US);
 	if (now_us >= session->polling.until_us)
