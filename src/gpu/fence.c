@@ -50,11 +50,6 @@ struct timeline {
 
 #define GLOBAL_TIMELINE UINT64_MAX
 
-struct fence_source {
-	GSource source;
-	struct gpu_fences *fences;
-};
-
 static uint64_t timeline_key(const struct renderer_fence *fence)
 {
 	return fence->has_ring ? (uint64_t)fence->ctx_id << 32 | fence->ring_idx : GLOBAL_TIMELINE;
@@ -93,13 +88,12 @@ static bool fence_retire(struct gpu_fences *fences, const struct renderer_fence 
 	return any;
 }
 
-static gboolean fence_dispatch(GSource *source, GSourceFunc callback, gpointer user_data)
+static gboolean fences_arrived(gpointer opaque)
 {
-	struct gpu_fences *fences = ((struct fence_source *)source)->fences;
+	struct gpu_fences *fences = opaque;
 	bool any = false;
 	GArray *taken;
 
-	g_source_set_ready_time(source, -1);
 	g_mutex_lock(&fences->mutex);
 	taken = fences->signalled;
 	fences->signalled = fences->taken;
@@ -114,8 +108,6 @@ static gboolean fence_dispatch(GSource *source, GSourceFunc callback, gpointer u
 	return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs source_funcs = {.dispatch = fence_dispatch};
-
 struct gpu_fences *gpu_fences_create(struct gpu_device *device, GMainContext *context)
 {
 	struct gpu_fences *fences = g_new0(struct gpu_fences, 1);
@@ -125,16 +117,13 @@ struct gpu_fences *gpu_fences_create(struct gpu_device *device, GMainContext *co
 	g_mutex_init(&fences->mutex);
 	fences->signalled = g_array_new(FALSE, FALSE, sizeof(struct renderer_fence));
 	fences->taken = g_array_new(FALSE, FALSE, sizeof(struct renderer_fence));
-	fences->source = g_source_new(&source_funcs, sizeof(struct fence_source));
-	((struct fence_source *)fences->source)->fences = fences;
-	g_source_attach(fences->source, context);
+	fences->source = source_add_event(context, fences_arrived, fences);
 	return fences;
 }
 
 void gpu_fences_destroy(struct gpu_fences *fences)
 {
-	g_source_destroy(fences->source);
-	g_source_unref(fences->source);
+	source_clear(&fences->source);
 	g_hash_table_destroy(fences->timelines);
 	g_array_free(fences->signalled, TRUE);
 	g_array_free(fences->taken, TRUE);
@@ -229,7 +218,7 @@ void gpu_fences_signal(struct gpu_fences *fences, const struct renderer_fence *f
 	g_mutex_lock(&fences->mutex);
 	g_array_append_vals(fences->signalled, fence, 1);
 	g_mutex_unlock(&fences->mutex);
-	source_trigger(fences->source);
+	source_signal(fences->source);
 }
 
 void gpu_fences_finish_context(struct gpu_fences *fences, uint32_t ctx_id)

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
@@ -27,8 +28,9 @@ G_STATIC_ASSERT((int)EPOLLIN == (int)G_IO_IN && (int)EPOLLOUT == (int)G_IO_OUT);
 G_STATIC_ASSERT((int)EPOLLERR == (int)G_IO_ERR && (int)EPOLLHUP == (int)G_IO_HUP);
 
 /*
- * A descriptor that is watched; several may be about the same. EPOLLET in @events: it is an eventfd.
- * It is a source so that all can be cleared in the same way, but is not attached.
+ * A descriptor that is watched; several may be about the same. EPOLLET in @events: it is an eventfd,
+ * and with @event_function one of our own. It is a source so that all can be cleared in the same way,
+ * but is not attached.
  */
 struct descriptor {
 	GSource base;
@@ -38,6 +40,8 @@ struct descriptor {
 	uint32_t ready;
 	GUnixFDSourceFunc function;
 	void *opaque;
+	GSourceFunc event_function;
+	void *event_opaque;
 };
 
 /* A thread's loop that waits by epoll; @context is NULL where it has none. */
@@ -86,6 +90,8 @@ static void descriptor_forget(struct descriptor *descriptor)
 	LIST_REMOVE(descriptor, link);
 	/* Closing does not end it where somebody else has the file open. */
 	watch_update(descriptor->fd, true);
+	if (descriptor->event_function)
+		close(descriptor->fd);
 	descriptor->fd = -1;
 }
 
@@ -106,7 +112,8 @@ static GSource *watch_add(int fd, uint32_t events, GUnixFDSourceFunc function, v
 	/* What cannot be waited for, as a file, is ready: who uses it finds what it is. */
 	if (watch_update(fd, was_watched) < 0) {
 		descriptor->ready = events;
-		source_trigger(watch.source);
+		g_source_set_ready_time(watch.source, 0);
+		source_ask_all();
 	}
 	return source;
 }
@@ -180,7 +187,7 @@ static gint watch_wait(GPollFD *fds, guint count, gint timeout_ms)
 	bool is_for_glib;
 	int found;
 
-	/* All others come through source_add_fd(). */
+	/* All others come through source_add_fd(), and no source has another priority than this one. */
 	g_assert(count == 1);
 	watch_wake_fd(fds);
 	do {
@@ -259,6 +266,46 @@ GSource *source_add_eventfd(GMainContext *context, int fd, GUnixFDSourceFunc fun
 	return watch_add(fd, EPOLLIN | EPOLLET, function, opaque);
 }
 
+static gboolean call_event(gint fd, GIOCondition condition, gpointer opaque)
+{
+	const struct descriptor *descriptor = opaque;
+
+	return descriptor->event_function(descriptor->event_opaque);
+}
+
+static gboolean event_dispatch(GSource *source, GSourceFunc function, gpointer opaque)
+{
+	g_source_set_ready_time(source, -1);
+	return function(opaque);
+}
+
+static GSourceFuncs event_funcs = {.dispatch = event_dispatch};
+
+GSource *source_add_event(GMainContext *context, GSourceFunc function, void *opaque)
+{
+	const bool has_epoll = context && context == watch.context;
+	const int fd = has_epoll ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+	struct descriptor *descriptor;
+
+	/* GLib's way takes two writes, two reads and two rounds for each. */
+	if (fd < 0)
+		return source_attach(
+			context, g_source_new(&event_funcs, sizeof(GSource)), function, opaque);
+	descriptor = (struct descriptor *)watch_add(fd, EPOLLIN | EPOLLET, call_event, NULL);
+	descriptor->opaque = descriptor;
+	descriptor->event_function = function;
+	descriptor->event_opaque = opaque;
+	return &descriptor->base;
+}
+
+void source_signal(GSource *source)
+{
+	if (source->source_funcs == &descriptor_funcs)
+		eventfd_write(((struct descriptor *)source)->fd, 1);
+	else
+		g_source_set_ready_time(source, 0);
+}
+
 GSource *source_add_idle(GMainContext *context, GSourceFunc function, void *opaque)
 {
 	return source_attach(context, g_idle_source_new(), function, opaque);
@@ -268,13 +315,6 @@ GSource *source_add_timeout(
 	GMainContext *context, unsigned int interval_ms, GSourceFunc function, void *opaque)
 {
 	return source_attach(context, g_timeout_source_new(interval_ms), function, opaque);
-}
-
-void source_trigger(GSource *source)
-{
-	g_source_set_ready_time(source, 0);
-	/* Where the loop is another thread's, GLib wakes it. */
-	source_ask_all();
 }
 
 void source_ask_all(void)

@@ -15,7 +15,7 @@
  *
  * poll() looks at each descriptor and enters it into its wait queue again each time. A thread has one
  * such context at a time, because GLib passes no argument to a function that it waits by. Who makes a
- * source of one's own ready says source_trigger() or source_ask_all().
+ * source of one's own ready says source_ask_all().
  *
  * Return: 0 or a negative errno.
  */
@@ -45,19 +45,22 @@ GSource *source_add_fd(GMainContext *context, int fd, GIOCondition condition,
 GSource *source_add_eventfd(
 	GMainContext *context, int fd, GUnixFDSourceFunc function, void *opaque);
 
+/**
+ * source_add_event() - Call a function after each source_signal() of the source
+ *
+ * Several signals may become one call.
+ */
+GSource *source_add_event(GMainContext *context, GSourceFunc function, void *opaque);
+
+/** source_signal() - Set off a source of source_add_event(), from any thread */
+void source_signal(GSource *source);
+
 /** source_add_idle() - Call a function after what is ready now had its turn. */
 GSource *source_add_idle(GMainContext *context, GSourceFunc function, void *opaque);
 
 /** source_add_timeout() - Call a function each @interval_ms milliseconds. */
 GSource *source_add_timeout(
 	GMainContext *context, unsigned int interval_ms, GSourceFunc function, void *opaque);
-
-/**
- * source_trigger() - Make a source of one's own ready, from any thread
- *
- * It stays so until it sets its ready time to -1.
- */
-void source_trigger(GSource *source);
 
 /** source_ask_all() - One of this thread's own sources became ready by what its prepare() looks at. */
 void source_ask_all(void);

@@ -330,48 +330,124 @@ static void test_file(struct loop *loop, gconstpointer data)
 	close(fd);
 }
 
-static gboolean trigger_dispatch(GSource *source, GSourceFunc function, gpointer opaque)
+static gboolean count_event(gpointer opaque)
 {
 	events++;
-	g_source_set_ready_time(source, -1);
 	return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs trigger_funcs = {.dispatch = trigger_dispatch};
-
-static gboolean trigger_other(gint fd, GIOCondition condition, gpointer opaque)
-{
-	struct loop *loop = opaque;
-
-	source_trigger(loop->other);
-	return G_SOURCE_CONTINUE;
-}
-
-static gpointer trigger_soon(gpointer opaque)
+static gpointer signal_soon(gpointer opaque)
 {
 	g_usleep(10000);
-	source_trigger(opaque);
+	source_signal(opaque);
 	return NULL;
 }
 
-static void test_trigger(struct loop *loop, gconstpointer data)
+static void wait_event(GMainContext *context)
 {
+	while (events == 0)
+		g_main_context_iteration(context, FALSE);
+	while (g_main_context_iteration(context, FALSE))
+		;
+	g_assert_cmpuint(events, ==, 1);
+	events = 0;
+}
+
+static void check_event(GMainContext *context)
+{
+	GSource *source = source_add_event(context, count_event, NULL);
 	GThread *thread;
 
-	loop->source = source_add_eventfd(loop->context, loop->fd, trigger_other, loop);
-	loop->other = g_source_new(&trigger_funcs, sizeof(GSource));
+	source_signal(source);
+	source_signal(source);
+	wait_event(context);
+	thread = g_thread_new("signal", signal_soon, source);
+	wait_event(context);
+	g_thread_join(thread);
+	source_clear(&source);
+}
+
+static void test_event(struct loop *loop, gconstpointer data)
+{
+	const int lowest = dup(loop->fd);
+
+	close(lowest);
+	check_event(loop->context);
+	g_assert_cmpint(dup(loop->fd), ==, lowest);
+	close(lowest);
+}
+
+static void test_event_by_poll(void)
+{
+	g_autoptr(GMainContext) context = g_main_context_new();
+
+	events = 0;
+	check_event(context);
+}
+
+static gboolean signal_other(gint fd, GIOCondition condition, gpointer opaque)
+{
+	struct loop *loop = opaque;
+
+	source_signal(loop->other);
+	return G_SOURCE_CONTINUE;
+}
+
+static gboolean end_turns(gpointer opaque)
+{
+	struct loop *loop = opaque;
+
+	loop->idle = source_add_idle(loop->context, take_turn, loop);
+	return G_SOURCE_CONTINUE;
+}
+
+/* By another thread or a callback, it costs one more epoll_wait(). */
+static void test_event_one_wait(struct loop *loop, gconstpointer data)
+{
+	loop->source = source_add_eventfd(loop->context, loop->fd, signal_other, loop);
+	loop->other = source_add_event(loop->context, end_turns, loop);
+	write_to(loop->fd);
+	waits = 0;
+	g_assert_true(g_main_context_iteration(loop->context, TRUE));
+	g_assert_cmpuint(waits, ==, 2);
+	g_assert_cmpuint(loop->turns, ==, 1);
+}
+
+/* One that is ready by what its prepare() looks at. */
+static bool is_ready;
+
+static gboolean ready_prepare(GSource *source, gint *timeout_ms)
+{
+	*timeout_ms = -1;
+	return is_ready;
+}
+
+static gboolean ready_dispatch(GSource *source, GSourceFunc function, gpointer opaque)
+{
+	is_ready = false;
+	events++;
+	return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs ready_funcs = {.prepare = ready_prepare, .dispatch = ready_dispatch};
+
+static gboolean make_ready(gint fd, GIOCondition condition, gpointer opaque)
+{
+	is_ready = true;
+	source_ask_all();
+	return G_SOURCE_CONTINUE;
+}
+
+static void test_ask_all(struct loop *loop, gconstpointer data)
+{
+	loop->source = source_add_eventfd(loop->context, loop->fd, make_ready, loop);
+	loop->other = g_source_new(&ready_funcs, sizeof(GSource));
 	g_source_attach(loop->other, loop->context);
 	run_ready(loop);
-	/* By a callback, which GLib does not see. */
 	write_to(loop->fd);
 	while (events == 0)
 		g_main_context_iteration(loop->context, TRUE);
-	run_ready(loop);
 	g_assert_cmpuint(events, ==, 1);
-	thread = g_thread_new("trigger", trigger_soon, loop->other);
-	while (events == 1)
-		g_main_context_iteration(loop->context, TRUE);
-	g_thread_join(thread);
 }
 
 #define EPOLL_TEST(name, data, function)                                                           \
@@ -390,6 +466,9 @@ int main(int argc, char **argv)
 	EPOLL_TEST("fd/removed", NULL, test_removed);
 	EPOLL_TEST("fd/two-of-one", NULL, test_two_of_one_fd);
 	EPOLL_TEST("fd/file", NULL, test_file);
-	EPOLL_TEST("trigger", NULL, test_trigger);
+	EPOLL_TEST("event", NULL, test_event);
+	EPOLL_TEST("event/one-wait", NULL, test_event_one_wait);
+	EPOLL_TEST("ask-all", NULL, test_ask_all);
+	g_test_add_func("/source/event", test_event_by_poll);
 	return g_test_run();
 }
