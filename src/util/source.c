@@ -13,6 +13,8 @@
  */
 #include "util/source.h"
 
+#include "util/log.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
@@ -103,18 +105,22 @@ static GSource *watch_add(int fd, uint32_t events, GUnixFDSourceFunc function, v
 	GSource *source = g_source_new(&descriptor_funcs, sizeof(struct descriptor));
 	struct descriptor *descriptor = (struct descriptor *)source;
 	const bool was_watched = is_watched(fd);
+	int ret;
 
 	descriptor->fd = fd;
 	descriptor->events = events;
 	descriptor->function = function;
 	descriptor->opaque = opaque;
 	LIST_INSERT_HEAD(&watch.descriptors, descriptor, link);
-	/* What cannot be waited for, as a file, is ready: who uses it finds what it is. */
-	if (watch_update(fd, was_watched) < 0) {
+	ret = watch_update(fd, was_watched);
+	if (ret < 0) {
+		/* What cannot be waited for is ready: who reads it finds that it is a file (EPERM). */
 		descriptor->ready = events;
 		g_source_set_ready_time(watch.source, 0);
 		source_ask_all();
 	}
+	if (ret < 0 && ret != -EPERM)
+		log_peer("a descriptor cannot be watched: %s", g_strerror(-ret));
 	return source;
 }
 
