@@ -117,7 +117,8 @@ static bool is_resource_sane(const struct stream_command *command)
 }
 
 /* A command that is too short, and a resource that is not there, the library refuses. */
-static bool is_transfer_sane(struct renderer_virgl *virgl, const struct stream_command *command)
+static bool is_transfer_sane(struct renderer_virgl *virgl, const struct stream_command *command,
+	uint32_t offset_word, bool from_host)
 {
 	const struct gpu_resource *resource = g_hash_table_lookup(
 		virgl->resources, GUINT_TO_POINTER(word_at(command, WORD_RESOURCE)));
@@ -125,48 +126,50 @@ static bool is_transfer_sane(struct renderer_virgl *virgl, const struct stream_c
 
 	if (!resource || command->count < WORD_BOX + BOX_WORDS)
 		return true;
-	switch (word_at(command, 0) & COMMAND_MASK) {
-	case RESOURCE_INLINE_WRITE:
-		transfer = stream_decode(command, 0);
-		return renderer_virgl_may_write(resource, &transfer);
-	case TRANSFER3D:
-		transfer = stream_decode(command, WORD_OFFSET);
-		if (word_at(command, WORD_DIRECTION) == DIRECTION_FROM_HOST)
-			return renderer_virgl_may_read(resource, &transfer);
-		return renderer_virgl_may_write(resource, &transfer);
-	case COPY_TRANSFER3D:
-		transfer = stream_decode(command, WORD_COPY_OFFSET);
-		if (word_at(command, WORD_COPY_FLAGS) & COPY_READS_FROM_HOST)
-			return renderer_virgl_may_read(resource, &transfer);
-		return renderer_virgl_may_write(resource, &transfer);
-	default:
-		return true;
-	}
+	transfer = stream_decode(command, offset_word);
+	return from_host ? renderer_virgl_may_read(resource, &transfer)
+			 : renderer_virgl_may_write(resource, &transfer);
 }
 
-/* Return: NULL, or what is wrong with it. */
+/* The command is decided on first: most streams have none of these. Return: NULL, or what is wrong. */
 static const char *find_fault(struct renderer_virgl *virgl, const struct stream_command *command)
 {
-	if ((word_at(command, 0) & COMMAND_MASK) == PIPE_RESOURCE_CREATE)
+	bool from_host;
+
+	switch (word_at(command, 0) & COMMAND_MASK) {
+	case RESOURCE_INLINE_WRITE:
+		return is_transfer_sane(virgl, command, 0, false) ? NULL : "a transfer";
+	case TRANSFER3D:
+		from_host = word_at(command, WORD_DIRECTION) == DIRECTION_FROM_HOST;
+		return is_transfer_sane(virgl, command, WORD_OFFSET, from_host) ? NULL
+										: "a transfer";
+	case COPY_TRANSFER3D:
+		from_host = word_at(command, WORD_COPY_FLAGS) & COPY_READS_FROM_HOST;
+		return is_transfer_sane(virgl, command, WORD_COPY_OFFSET, from_host) ? NULL
+										     : "a transfer";
+	case PIPE_RESOURCE_CREATE:
 		return is_resource_sane(command) ? NULL : "a resource";
-	return is_transfer_sane(virgl, command) ? NULL : "a transfer";
+	default:
+		return NULL;
+	}
 }
 
 void renderer_virgl_stream_guard(struct renderer_virgl *virgl, uint32_t *words, size_t count)
 {
-	size_t i = 0;
+	const uint32_t *end = words + count;
+	struct stream_command command;
 
 	/* The library stops at a command that is longer than what is left. */
-	while (i < count && words[i] >> LENGTH_SHIFT < count - i) {
-		const struct stream_command command = {words + i, (words[i] >> LENGTH_SHIFT) + 1};
-		const char *fault = find_fault(virgl, &command);
+	for (; words < end && *words >> LENGTH_SHIFT < end - words; words += command.count) {
+		const char *fault;
 
-		if (fault) {
-			log_peer("virglrenderer: %s in a command stream is left out: it is too "
-				 "large, or cannot be read back",
-				fault);
-			words[i] = NOP | (command.count - 1) << LENGTH_SHIFT;
-		}
-		i += command.count;
+		command = (struct stream_command){words, (*words >> LENGTH_SHIFT) + 1};
+		fault = find_fault(virgl, &command);
+		if (!fault)
+			continue;
+		log_peer("virglrenderer: %s in a command stream is left out: it is too large, or "
+			 "cannot be read back",
+			fault);
+		*words = NOP | (command.count - 1) << LENGTH_SHIFT;
 	}
 }
