@@ -184,8 +184,9 @@ static const struct option_row table[OPTION_COUNT] = {
 			.initial = "0",
 			.help = "look for commands for N microseconds after each; 0: be woken",
 			.man = "After each piece of work go on looking for the guest's next "
-			       "command for so many microseconds, up to 1000000, before the "
-			       "process sleeps and the guest has to wake it. This makes single "
+			       "command, and for the end of what is being drawn, for so many "
+			       "microseconds, up to 1000000, before the process sleeps and has "
+			       "to be woken for either. This makes single "
 			       "commands several times faster and takes a CPU for that time; a "
 			       "guest that is idle costs none. 50 to 200 is a good choice where "
 			       "there are CPUs to spare.",

@@ -170,6 +170,16 @@ void gpu_device_cursor(struct gpu_device *device, struct gpu_request *request)
 	gpu_dispatch_cursor(device, request);
 }
 
+bool gpu_device_retire_fences(struct gpu_device *device)
+{
+	return gpu_fences_retire(device->fences);
+}
+
+void gpu_device_poll_fences(struct gpu_device *device, bool is_polled)
+{
+	gpu_fences_poll(device->fences, is_polled);
+}
+
 void gpu_device_cancel(struct gpu_device *device)
 {
 	gpu_transfer_settle(device);

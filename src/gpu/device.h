@@ -181,6 +181,20 @@ void gpu_device_settle(struct gpu_device *device);
 void gpu_device_cursor(struct gpu_device *device, struct gpu_request *request);
 
 /**
+ * gpu_device_retire_fences() - Answer now what waits for fences that have signalled
+ *
+ * The main loop does it by itself; for who looks more often. Return: whether anything waited.
+ */
+bool gpu_device_retire_fences(struct gpu_device *device);
+
+/**
+ * gpu_device_poll_fences() - Is gpu_device_retire_fences() called all the time?
+ *
+ * The main loop is then not woken for them. Ends with a last look.
+ */
+void gpu_device_poll_fences(struct gpu_device *device, bool is_polled);
+
+/**
  * gpu_device_cancel() - Complete every pending request with VIRTIO_GPU_RESP_ERR_UNSPEC
  *
  * For a queue that stops. Resources, contexts and scanouts stay.

@@ -11,9 +11,9 @@
  *
  * The renderer signals (timeline, seqno) from any thread, perhaps with its own locks held and
  * perhaps inside create_fence(). That only appends to a list under a mutex and makes the source
- * ready; the main loop takes the list and answers every command up to seqno. Answers of different
- * timelines overtake each other; on one timeline they do not. The timeline of a ring exists from the
- * first wait on it to the end of its context.
+ * ready, where the list was empty and nobody polls it; the main loop takes the list and answers every
+ * command up to seqno. Answers of different timelines overtake each other; on one timeline they do not.
+ * The timeline of a ring exists from the first wait on it to the end of its context.
  *
  * What stands on a timeline are waits (gpu/wait.c): a fence is one of the things that a wait waits
  * for, be it a decided command's answer or the flush of an image that is still being drawn.
@@ -27,6 +27,7 @@
 #include "util/source.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 /* Rings of a context (virtio 1.3, section 5.7.6.7, ring_idx). */
 #define MAX_RINGS 64
@@ -37,9 +38,11 @@ struct gpu_fences {
 	uint64_t last_seqno;
 	GSource *source;
 
-	GMutex mutex;	   /* guards signalled */
-	GArray *signalled; /* of struct renderer_fence */
-	GArray *taken;	   /* the other buffer, main loop only */
+	GMutex mutex;		   /* guards signalled, is_polled, and setting any_signalled */
+	GArray *signalled;	   /* of struct renderer_fence */
+	GArray *taken;		   /* the other buffer, main loop only */
+	atomic_bool any_signalled; /* there are some in signalled */
+	bool is_polled;		   /* somebody looks at it, and need not be woken */
 };
 
 /* ctx_id << 32 | ring_idx for a ring, GLOBAL_TIMELINE for the global one */
@@ -88,13 +91,15 @@ static bool fence_retire(struct gpu_fences *fences, const struct renderer_fence 
 	return any;
 }
 
-static gboolean fences_arrived(gpointer opaque)
+bool gpu_fences_retire(struct gpu_fences *fences)
 {
-	struct gpu_fences *fences = opaque;
 	bool any = false;
 	GArray *taken;
 
+	if (!atomic_load_explicit(&fences->any_signalled, memory_order_relaxed))
+		return false;
 	g_mutex_lock(&fences->mutex);
+	fences->any_signalled = false;
 	taken = fences->signalled;
 	fences->signalled = fences->taken;
 	fences->taken = taken;
@@ -105,6 +110,22 @@ static gboolean fences_arrived(gpointer opaque)
 	g_array_set_size(taken, 0);
 	if (any)
 		gpu_waits_resume(fences->device);
+	return any;
+}
+
+void gpu_fences_poll(struct gpu_fences *fences, bool is_polled)
+{
+	g_mutex_lock(&fences->mutex);
+	fences->is_polled = is_polled;
+	g_mutex_unlock(&fences->mutex);
+	/* What signalled meanwhile has set off nothing. */
+	if (!is_polled)
+		gpu_fences_retire(fences);
+}
+
+static gboolean fences_arrived(gpointer opaque)
+{
+	gpu_fences_retire(opaque);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -215,10 +236,14 @@ void gpu_fences_add_all(struct gpu_fences *fences, struct gpu_wait *wait)
 
 void gpu_fences_signal(struct gpu_fences *fences, const struct renderer_fence *fence)
 {
+	bool is_first;
+
 	g_mutex_lock(&fences->mutex);
 	g_array_append_vals(fences->signalled, fence, 1);
+	is_first = !atomic_exchange(&fences->any_signalled, true) && !fences->is_polled;
 	g_mutex_unlock(&fences->mutex);
-	source_signal(fences->source);
+	if (is_first)
+		source_signal(fences->source);
 }
 
 void gpu_fences_finish_context(struct gpu_fences *fences, uint32_t ctx_id)

@@ -44,5 +44,15 @@ void gpu_fences_forget(struct gpu_fences *fences, struct gpu_wait *wait);
 /** gpu_fences_signal() - A renderer's fence signalled; any thread, any lock held. */
 void gpu_fences_signal(struct gpu_fences *fences, const struct renderer_fence *fence);
 
+/**
+ * gpu_fences_retire() - Answer what waits for fences that have signalled
+ *
+ * The main loop does it by itself; for who looks more often. Return: whether anything waited.
+ */
+bool gpu_fences_retire(struct gpu_fences *fences);
+
+/** gpu_fences_poll() - Somebody calls gpu_fences_retire() all the time: the loop is not woken; or no more. */
+void gpu_fences_poll(struct gpu_fences *fences, bool is_polled);
+
 /** gpu_fences_finish_context() - The context is gone: end what waits on its rings. */
 void gpu_fences_finish_context(struct gpu_fences *fences, uint32_t ctx_id);

@@ -3,7 +3,8 @@
 /*
  * Polling the rings (--poll-us): for a while after each piece of work the session looks at the rings
  * by itself, and the driver need not kick. A guest that waits for one answer before it sends its next
- * command does not wait for this process to be woken.
+ * command does not wait for this process to be woken. Fences that have signalled are looked for likewise,
+ * so that the answer to work of the renderer's does not wait for that either.
  *
  * It is a source of the main loop that is always ready meanwhile, so that everything else has its turn
  * as before; at each of its own it looks for SLICE_US at most. When nothing came for the time that the
@@ -17,7 +18,7 @@
 /* How long others may have to wait. Much longer than a round of the main loop, which is 1 or 2. */
 #define SLICE_US 10
 
-/* Looks at the rings for each look at the clock. */
+/* Looks for each look at the clock. */
 #define LOOKS 16
 
 struct polling_source {
@@ -46,6 +47,7 @@ void session_polling_extend(struct session *session)
 		return;
 	polling->is_on = true;
 	source_ask_all();
+	gpu_device_poll_fences(session->device, true);
 	for (unsigned int i = 0; i < SESSION_QUEUE_COUNT; i++)
 		virtq_disable_kicks(vhost_get_queue(session->vhost, i));
 }
@@ -53,6 +55,7 @@ void session_polling_extend(struct session *session)
 static void polling_end(struct session *session)
 {
 	session->polling.is_on = false;
+	gpu_device_poll_fences(session->device, false);
 	/* What came in the last moment has not been kicked for. */
 	for (unsigned int i = 0; i < SESSION_QUEUE_COUNT; i++)
 		session_process_queue(session, i);
@@ -61,7 +64,7 @@ static void polling_end(struct session *session)
 /* Return: whether there was any work. */
 static bool look_once(struct session *session)
 {
-	bool any = false;
+	bool any = gpu_device_retire_fences(session->device);
 
 	for (unsigned int i = 0; i < SESSION_QUEUE_COUNT; i++) {
 		if (!session_queue_has_work(session, i))

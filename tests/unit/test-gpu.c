@@ -9,6 +9,7 @@
 #include "util/scarce.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 static void set_up(struct gpu_fixture *f, gconstpointer data)
@@ -67,6 +68,106 @@ static void test_fence_order(struct gpu_fixture *f, gconstpointer data)
 	gpu_fixture_signal(f, 3);
 	g_assert_cmpuint(requests[2].completed, ==, 1);
 	g_assert_cmpuint(requests[3].completed, ==, 1);
+}
+
+/* Who looks more often than the main loop turns need not wait for its turn. */
+static void test_fence_is_retired_early(struct gpu_fixture *f, gconstpointer data)
+{
+	const struct renderer_events *events = f->renderer.base.events;
+	struct flat_request request;
+
+	send_fenced(f, &request, 0, -1, 1);
+	g_assert_false(gpu_device_retire_fences(f->device));
+	events->fence_signalled(f->renderer.base.events_opaque,
+		&g_array_index(f->renderer.fences, struct renderer_fence, 0));
+	g_assert_cmpuint(request.completed, ==, 0);
+	g_assert_true(gpu_device_retire_fences(f->device));
+	g_assert_cmpuint(request.completed, ==, 1);
+	g_assert_cmpuint(f->resumed, ==, 1);
+	g_assert_false(gpu_device_retire_fences(f->device));
+	gpu_fixture_iterate(f);
+	g_assert_cmpuint(f->resumed, ==, 1);
+}
+
+static unsigned int ready_fds;
+
+static gint count_ready(GPollFD *fds, guint count, gint timeout_ms)
+{
+	gint ret = poll((struct pollfd *)fds, count, timeout_ms);
+
+	ready_fds += ret > 0 ? (unsigned int)ret : 0;
+	return ret;
+}
+
+/* Who polls is not woken, and what signalled is answered when it stops. */
+static void test_fence_while_polled(struct gpu_fixture *f, gconstpointer data)
+{
+	const struct renderer_events *events = f->renderer.base.events;
+	struct flat_request requests[3];
+
+	gpu_device_poll_fences(f->device, true);
+	gpu_fixture_iterate(f);
+	ready_fds = 0;
+	g_main_context_set_poll_func(f->context, count_ready);
+	for (int i = 0; i < 3; i++) {
+		send_fenced(f, &requests[i], 0, -1, 1);
+		events->fence_signalled(f->renderer.base.events_opaque,
+			&g_array_index(f->renderer.fences, struct renderer_fence, i));
+	}
+	g_assert_false(g_main_context_iteration(f->context, FALSE));
+	g_assert_cmpuint(ready_fds, ==, 0);
+	gpu_device_poll_fences(f->device, false);
+	for (int i = 0; i < 3; i++)
+		g_assert_cmpuint(requests[i].completed, ==, 1);
+}
+
+#define RACES 20000
+
+static gint sent;
+
+/* A renderer's thread: signals each fence when the command behind it is sent. */
+static gpointer signal_all(gpointer data)
+{
+	struct gpu_fixture *f = data;
+	const struct renderer_events *events = f->renderer.base.events;
+
+	for (uint64_t seqno = 1; seqno <= RACES; seqno++) {
+		while (g_atomic_int_get(&sent) < (gint)seqno)
+			g_thread_yield();
+		events->fence_signalled(
+			f->renderer.base.events_opaque, &(struct renderer_fence){.seqno = seqno});
+	}
+	return NULL;
+}
+
+static gboolean sleeps_for_ever(gpointer data)
+{
+	g_error("a fence signalled, and the main loop was not woken");
+	return G_SOURCE_REMOVE;
+}
+
+/* Whenever it signals, before the loop sleeps, while it falls asleep, when somebody stops polling, it is seen. */
+static void test_fence_wakes(struct gpu_fixture *f, gconstpointer data)
+{
+	GThread *thread = g_thread_new("renderer", signal_all, f);
+	GSource *late = g_timeout_source_new_seconds(60);
+
+	g_source_set_callback(late, sleeps_for_ever, NULL, NULL);
+	g_source_attach(late, f->context);
+	for (int i = 0; i < RACES; i++) {
+		struct flat_request request;
+
+		send_fenced(f, &request, 0, -1, 1);
+		gpu_device_poll_fences(f->device, i % 2);
+		g_atomic_int_inc(&sent);
+		gpu_device_retire_fences(f->device);
+		gpu_device_poll_fences(f->device, false);
+		while (request.completed == 0)
+			g_main_context_iteration(f->context, TRUE);
+	}
+	g_thread_join(thread);
+	g_source_destroy(late);
+	g_source_unref(late);
 }
 
 static void test_fence_timelines(struct gpu_fixture *f, gconstpointer data)
@@ -262,6 +363,9 @@ int main(int argc, char **argv)
 	g_log_set_always_fatal(G_LOG_LEVEL_ERROR);
 	ADD("/gpu/fence/waits", test_fence_waits);
 	ADD("/gpu/fence/order", test_fence_order);
+	ADD("/gpu/fence/retired-early", test_fence_is_retired_early);
+	ADD("/gpu/fence/while-polled", test_fence_while_polled);
+	ADD("/gpu/fence/wakes", test_fence_wakes);
 	ADD("/gpu/fence/timelines", test_fence_timelines);
 	ADD("/gpu/fence/no-context", test_fence_of_no_context);
 	ADD("/gpu/fence/context-ends", test_fences_end_with_context);
