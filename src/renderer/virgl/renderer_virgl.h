@@ -130,8 +130,12 @@ bool renderer_virgl_has_timelines(struct renderer_virgl *virgl, uint32_t ctx_id)
 void renderer_virgl_describe(struct renderer_virgl *virgl, const char *format, ...)
 	G_GNUC_PRINTF(2, 3);
 
-/** renderer_virgl_gl_function() - A function of OpenGL as the library calls it, or NULL. */
-void *renderer_virgl_gl_function(const char *name);
+/**
+ * renderer_virgl_gl_function() - Where a function of OpenGL stands as the library calls it
+ *
+ * What stands there may become another one with the first call. Return: the process's; NULL: nowhere.
+ */
+void **renderer_virgl_gl_function(const char *name);
 
 /**
  * renderer_virgl_start() - Initialise the library, with the best GL that the host has

@@ -180,15 +180,16 @@ void renderer_virgl_describe(struct renderer_virgl *virgl, const char *format, .
 /* Says what draws: OpenGL names its renderer itself. */
 static void start_describe(struct renderer_virgl *virgl, const char *label)
 {
-	const uint8_t *(*get_string)(uint32_t name) = NULL;
+	const uint8_t *(**get_string)(uint32_t name) = NULL;
 	g_autofree char *missing = g_strdup(virgl->base.description);
 	const uint8_t *name = NULL;
 
 	virgl->base.description[0] = '\0';
 	if (virgl->has_gl) {
-		*(void **)&get_string = renderer_virgl_gl_function("epoxy_glGetString");
+		get_string = (const uint8_t *(**)(uint32_t))renderer_virgl_gl_function(
+			"epoxy_glGetString");
 		virgl_renderer_force_ctx_0();
-		name = get_string ? get_string(GL_RENDERER_NAME) : NULL;
+		name = get_string ? (*get_string)(GL_RENDERER_NAME) : NULL;
 	}
 	renderer_virgl_describe(virgl, "%s%s%s, fences by %s", label, name ? " on " : "",
 		name ? (const char *)name : "", virgl->has_fence_thread ? "thread" : "timer");

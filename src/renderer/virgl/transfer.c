@@ -182,7 +182,7 @@ static int read_part(uint32_t ctx_id, struct gpu_resource *resource,
 }
 
 /* The library stays loaded as long as virglrenderer, which links it. */
-void *renderer_virgl_gl_function(const char *name)
+void **renderer_virgl_gl_function(const char *name)
 {
 	void *epoxy = dlopen("libepoxy.so.0", RTLD_LAZY | RTLD_NOLOAD);
 	void **function;
@@ -191,20 +191,22 @@ void *renderer_virgl_gl_function(const char *name)
 		return NULL;
 	function = dlsym(epoxy, name);
 	dlclose(epoxy);
-	return function ? *function : NULL;
+	return function;
 }
 
 /*
  * Has the GL context that is current, which is the one of the last transfer, met an error? It says
- * so once. The library, which does not ask, calls OpenGL through libepoxy, whichever OpenGL it is.
+ * so once. The library, which does not ask, calls OpenGL through libepoxy, whichever OpenGL it is. Where
+ * the process has the function is looked up once: that takes as long as reading a small picture does.
  */
 static bool take_gl_error(void)
 {
-	uint32_t (*get_error)(void) = NULL;
+	static uint32_t (**get_error)(void);
 	bool has_error = false;
 
-	*(void **)&get_error = renderer_virgl_gl_function("epoxy_glGetError");
-	for (int i = 0; get_error && i < MAX_GL_ERRORS && get_error() != 0; i++)
+	if (!get_error)
+		get_error = (uint32_t(**)(void))renderer_virgl_gl_function("epoxy_glGetError");
+	for (int i = 0; get_error && i < MAX_GL_ERRORS && (*get_error)() != 0; i++)
 		has_error = true;
 	return has_error;
 }
