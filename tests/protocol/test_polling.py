@@ -8,9 +8,10 @@ import time
 
 import pytest
 
+from frontend import virgl
 from frontend.daemon import wait_until
 from frontend.patience import PATIENCE
-from frontend.virtio_gpu import Cmd, Resp
+from frontend.virtio_gpu import FLAG_FENCE, Cmd, Resp, require
 
 LAYOUTS = list(itertools.product((False, True), repeat=2))
 SECOND = ("--poll-us", "1000000")
@@ -100,6 +101,16 @@ def test_cursor_queue(start_vm):
         return vm.gpu.cursor.kicks == before
 
     wait_until(spared, "a cursor command without a kick")
+
+
+@pytest.mark.parametrize("poll_us", ["1", "50", "1000000"])
+def test_fences(start_vm, poll_us):
+    """What waits for the renderer is answered, polled for or not, and while polling comes to its end."""
+    vm = start_vm("virglrenderer", "--poll-us", poll_us)
+    require(vm.gpu.ctx_create(1))
+    for fence in range(1, 301):
+        response = vm.gpu.submit_3d(1, virgl.nop(), flags=FLAG_FENCE, fence_id=fence)
+        assert (response.type, response.fence_id) == (Resp.OK_NODATA, fence)
 
 
 def test_stop_while_polling(start_vm):
