@@ -139,6 +139,7 @@ static int main_serve(const struct options *options)
 				.use_dmabuf = options->use_dmabuf,
 				.sandbox = options->sandbox,
 				.poll_us = options->poll_us,
+				.adapts_polling = options->adapts_polling,
 				.hostmem = options->hostmem,
 			},
 		.max_sessions = options->max_sessions,

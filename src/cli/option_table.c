@@ -179,17 +179,19 @@ static const struct option_row table[OPTION_COUNT] = {
 	[OPTION_POLL_US] =
 		{
 			.name = "poll-us",
-			.value = OPTION_VALUE_NUMBER,
-			.metavar = "N",
-			.initial = "0",
+			.value = OPTION_VALUE_TEXT,
+			.metavar = "N|auto",
+			.initial = "auto",
 			.help = "look for commands for N microseconds after each; 0: be woken",
 			.man = "After each piece of work go on looking for the guest's next "
 			       "command, and for the end of what is being drawn, for so many "
 			       "microseconds, up to 1000000, before the process sleeps and has "
 			       "to be woken for either. This makes single "
 			       "commands several times faster and takes a CPU for that time; a "
-			       "guest that is idle costs none. 50 to 200 is a good choice where "
-			       "there are CPUs to spare.",
+			       "guest that is idle costs none. With \fBauto\fR that is done "
+			       "where sleeping costs as much: for 50 microseconds, while commands "
+			       "follow each other that closely and are found. 50 to 200 is a good "
+			       "choice where there are CPUs to spare, 0 where there are none.",
 		},
 	[OPTION_HOSTMEM] =
 		{

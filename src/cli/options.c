@@ -20,6 +20,7 @@
 #define MAX_MAX_SESSIONS 4096
 #define MAX_HANDSHAKE_S	 86400
 #define MAX_POLL_US	 1000000
+#define ADAPTIVE_POLL_US 50
 #define MIN_HOSTMEM	 (UINT64_C(1) << 20)
 
 /* getopt_long()'s value of an option: its row, out of the way of characters. */
@@ -228,12 +229,15 @@ static int set_handshake_timeout(
 
 static int set_poll_us(struct parser *parser, const struct option_row *row, const char *value)
 {
-	uint64_t number;
-	int ret = set_number(parser, row, value, 0, MAX_POLL_US, &number);
+	uint64_t number = ADAPTIVE_POLL_US;
 
-	if (ret == 0)
-		parser->options.poll_us = (unsigned int)number;
-	return ret;
+	parser->options.adapts_polling = g_strcmp0(value, "auto") == 0;
+	if (!parser->options.adapts_polling &&
+		value_parse_number(value, 0, MAX_POLL_US, &number) < 0)
+		return options_fail(parser, "--%s takes auto or a number from 0 to %u, not '%s'",
+			row->name, MAX_POLL_US, value);
+	parser->options.poll_us = (unsigned int)number;
+	return 0;
 }
 
 static int set_fd(struct parser *parser, const struct option_row *row, const char *value)

@@ -36,6 +36,7 @@ enum options_action {
  * @handshake_timeout_s: how long a front-end may say nothing, seconds; 0: for ever
  * @use_dmabuf: display pictures as dma-bufs where possible
  * @poll_us: how long a session polls the rings after work, microseconds; 0: not at all
+ * @adapts_polling: only while pieces of work follow each other closely
  * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
  * @limits: what one guest may use at most
  * @sandbox: what sessions are confined to
@@ -57,6 +58,7 @@ struct options {
 	unsigned int handshake_timeout_s;
 	bool use_dmabuf;
 	unsigned int poll_us;
+	bool adapts_polling;
 	uint64_t hostmem;
 	struct gpu_limits limits;
 	enum sandbox_mode sandbox;

@@ -180,6 +180,11 @@ void gpu_device_poll_fences(struct gpu_device *device, bool is_polled)
 	gpu_fences_poll(device->fences, is_polled);
 }
 
+bool gpu_device_is_waiting(const struct gpu_device *device)
+{
+	return device->waits.all.length > 0;
+}
+
 void gpu_device_cancel(struct gpu_device *device)
 {
 	gpu_transfer_settle(device);

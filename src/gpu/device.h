@@ -194,6 +194,9 @@ bool gpu_device_retire_fences(struct gpu_device *device);
  */
 void gpu_device_poll_fences(struct gpu_device *device, bool is_polled);
 
+/** gpu_device_is_waiting() - Is something under way that a request waits for? */
+bool gpu_device_is_waiting(const struct gpu_device *device);
+
 /**
  * gpu_device_cancel() - Complete every pending request with VIRTIO_GPU_RESP_ERR_UNSPEC
  *

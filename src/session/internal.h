@@ -19,15 +19,35 @@ struct watchdog;
 enum session_queue { SESSION_QUEUE_CONTROL, SESSION_QUEUE_CURSOR, SESSION_QUEUE_COUNT };
 
 /**
+ * struct session_polling_trial - How well it went to look for work
+ * @found: pieces of work since it was last in vain
+ * @skip: so often not, though work follows work
+ * @penalty: as often as that the next time that too little is found
+ */
+struct session_polling_trial {
+	unsigned int found;
+	unsigned int skip;
+	unsigned int penalty;
+};
+
+/**
  * struct session_polling - Looking at the rings without being kicked (polling.c)
  * @source: NULL where the user does not want it
- * @until_us: of the monotonic clock, while @is_on
+ * @worked_us: when the last work ended that nothing was looked for after; of the monotonic clock
+ * @began_us: likewise, when what may be work began; 0: not known
+ * @until_us: likewise, while @is_on
  * @is_on: the driver need not kick
+ * @trials: while nothing is under way, and while something is
+ * @trial: the one that goes on, or NULL
  */
 struct session_polling {
 	GSource *source;
+	gint64 worked_us;
+	gint64 began_us;
 	gint64 until_us;
 	bool is_on;
+	struct session_polling_trial trials[2];
+	struct session_polling_trial *trial;
 };
 
 /**
@@ -84,6 +104,9 @@ void session_polling_init(struct session *session);
 
 /** session_polling_finish() - Off for ever. */
 void session_polling_finish(struct session *session);
+
+/** session_polling_begin_work() - Work may follow; if so, session_polling_extend() does. */
+void session_polling_begin_work(struct session *session);
 
 /** session_polling_extend() - There was work: look at the rings for a while from now on. */
 void session_polling_extend(struct session *session);

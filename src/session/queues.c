@@ -141,6 +141,7 @@ void session_process_queue(struct session *session, unsigned int index)
 
 	if (!vhost_queue_is_enabled(session->vhost, index))
 		return;
+	session_polling_begin_work(session);
 	virtq_disable_kicks(vq);
 	do {
 		while (count < BATCH && take_one(session, vq, index))

@@ -24,6 +24,7 @@
  * @shader_cache: a folder of the session's own for drivers' compiled shaders, or NULL: none
  * @sandbox: what the session is confined to
  * @poll_us: how long the rings are looked at after each piece of work, microseconds; 0: not at all
+ * @adapts_polling: only while pieces of work follow each other closely
  * @hostmem: size of the host-visible shared memory region, bytes; 0 for none
  */
 struct session_config {
@@ -40,6 +41,7 @@ struct session_config {
 	const char *shader_cache;
 	enum sandbox_mode sandbox;
 	unsigned int poll_us;
+	bool adapts_polling;
 	uint64_t hostmem;
 };
 

@@ -76,11 +76,14 @@ def test_no_kick_is_asked_for(start_vm, layout):
     wait_until(spared, "a command without a kick")
 
 
-def test_asleep(start_vm, layout):
+@pytest.mark.parametrize("poll_us", ["1000", "auto", "0"])
+def test_asleep(start_vm, layout, poll_us):
     """After the time is over kicks are asked for again, and none is missed; no CPU is used."""
-    vm = start_vm("null", "--poll-us", "1000", **layout)
-    for _ in range(10):
-        unref(vm)
+    vm = start_vm("null", "--poll-us", poll_us, **layout)
+    for i in range(10):
+        # Several in a row, so that it is worth while.
+        for _ in range(10 * i):
+            unref(vm)
         wait_until(vm.gpu.control.wants_kick, "a device that sleeps")
     pid = vm.daemon.session_pid()
     before = cpu_seconds(pid)

@@ -67,7 +67,8 @@ static void test_defaults(void)
 	g_assert_cmpuint(options.max_sessions, ==, 64);
 	for (int i = 0; i < GPU_LIMIT_COUNT; i++)
 		g_assert_cmpuint(options.limits.max[i], ==, gpu_limit_rows[i].initial);
-	g_assert_cmpuint(options.poll_us, ==, 0);
+	g_assert_cmpuint(options.poll_us, ==, 50);
+	g_assert_true(options.adapts_polling);
 	g_assert_cmpint(options.log_level, ==, G_LOG_LEVEL_INFO);
 	options_finish(&options);
 }
@@ -76,7 +77,7 @@ static void test_all_given(void)
 {
 	struct options options = parse_good(
 		"x --fd=7 --gpu-mode null --gpu-device=/dev/dri/renderD129 --headless --once "
-		"--max-sessions 3 --max-hostmem=512M --poll-us 50 --log-level debug");
+		"--max-sessions 3 --max-hostmem=512M --poll-us 70 --log-level debug");
 
 	g_assert_cmpint(options.fd, ==, 7);
 	g_assert_null(options.socket_path);
@@ -86,7 +87,8 @@ static void test_all_given(void)
 	g_assert_true(options.once);
 	g_assert_cmpuint(options.max_sessions, ==, 3);
 	g_assert_cmpuint(options.limits.max[GPU_LIMIT_HOSTMEM], ==, 512 << 20);
-	g_assert_cmpuint(options.poll_us, ==, 50);
+	g_assert_cmpuint(options.poll_us, ==, 70);
+	g_assert_false(options.adapts_polling);
 	g_assert_cmpint(options.log_level, ==, G_LOG_LEVEL_DEBUG);
 	options_finish(&options);
 
@@ -188,6 +190,7 @@ static void test_numbers(void)
 	check_bad("x -s a --max-sessions 0", "from 1 to");
 	check_bad("x -s a --max-sessions 99999999999999999999", "from 1 to");
 	check_bad("x -s a --poll-us 1000001", "1000000");
+	check_bad("x -s a --poll-us automatic", "takes auto or");
 	check_bad("x -s a --max-hostmem 4X", "4X");
 	check_bad("x -s a --max-hostmem 0", "from 1M to 16T");
 	check_bad("x -s a --log-level loud", "error, warning, info, debug");
