@@ -152,6 +152,7 @@ static void dispatch_request(struct gpu_device *device, struct gpu_request *requ
 	command->type = &unknown_command;
 	if (have < (ssize_t)sizeof(command->hdr)) {
 		log_peer("a request of %zu bytes is too short for a header", request->out_len);
+		gpu_transfer_settle(device);
 		gpu_command_finish(command, GPU_ERR_UNSPEC);
 		return;
 	}
@@ -160,8 +161,8 @@ static void dispatch_request(struct gpu_device *device, struct gpu_request *requ
 	if (!command->type->keeps_put_off)
 		gpu_transfer_settle(device);
 	verdict = call_handler(device, command, have);
-	/* A fence says that all commands before it are done. */
-	if (command->hdr.flags & VIRTIO_GPU_FLAG_FENCE)
+	/* A fence says that all commands before it are done; and behind the last one nobody comes. */
+	if (command->hdr.flags & VIRTIO_GPU_FLAG_FENCE || !request->has_next)
 		gpu_transfer_settle(device);
 	if (verdict != GPU_WAITS)
 		gpu_command_finish(command, verdict);

@@ -110,6 +110,8 @@ static enum gpu_verdict flush_resource(struct gpu_device *device, struct gpu_com
 	command->args.flush.r = gpu_rect_to_guest(&rect);
 	if (!gpu_outputs_read_elsewhere(device->outputs, resource))
 		return flush_show(&command->wait, resource);
+	/* The fence is of what was drawn before it. */
+	gpu_transfer_settle(device);
 	gpu_wait_begin(&command->wait, &drawn_ops, resource);
 	gpu_fences_add_all(device->fences, &command->wait);
 	return gpu_wait_go(&command->wait);
