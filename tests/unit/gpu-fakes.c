@@ -3,6 +3,8 @@
 /* See the header. */
 #include "gpu-fakes.h"
 
+#include "util/iov.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,7 +19,10 @@ static struct fake_renderer *fake_of(struct renderer *renderer)
 
 static int fake_create_fence(struct renderer *renderer, const struct renderer_fence *fence)
 {
-	g_array_append_vals(fake_of(renderer)->fences, fence, 1);
+	struct fake_renderer *fake = fake_of(renderer);
+
+	g_array_append_vals(fake->fences, fence, 1);
+	fake->transfers_before = fake->transfers->len;
 	return 0;
 }
 
@@ -35,7 +40,20 @@ static void fake_resource_destroy(struct renderer *renderer, struct gpu_resource
 static int fake_transfer(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, uint64_t offset)
 {
-	g_array_append_vals(fake_of(renderer)->transfers, rect, 1);
+	struct fake_renderer *fake = fake_of(renderer);
+	const size_t line_len = (size_t)rect->width * sizeof(uint32_t);
+
+	g_array_append_vals(fake->transfers, rect, 1);
+	if (fake->transfer_error < 0 && fake->transfers->len > fake->transfers_good)
+		return fake->transfer_error;
+	for (uint32_t i = 0; fake->copies && i < rect->height; i++)
+		g_assert_cmpuint(
+			iov_read(resource->iov, resource->iov_count,
+				offset + (uint64_t)i * resource->width * sizeof(uint32_t),
+				(uint8_t *)fake->image + (rect->y + i) * fake->image_stride +
+					rect->x * sizeof(uint32_t),
+				line_len),
+			==, line_len);
 	return 0;
 }
 
@@ -50,6 +68,7 @@ static int fake_read_rect(struct renderer *renderer, struct gpu_resource *resour
 	const struct gpu_rect *rect, void *dst, size_t stride)
 {
 	fake_of(renderer)->reads++;
+	fake_of(renderer)->transfers_before = fake_of(renderer)->transfers->len;
 	memset(dst, fake_of(renderer)->fill, stride * rect->height);
 	return 0;
 }
@@ -147,6 +166,26 @@ static int fake_done(struct fake_display *fake, display_done_fn done, void *opaq
 	return fake->is_slow ? remember(fake, &pending) : fake->error;
 }
 
+/* Takes over a few lines at a time, each as soon as it is said to be there. */
+static void take_lines(
+	struct fake_display *fake, const struct gpu_rect *rect, const struct display_pixels *pixels)
+{
+	uint32_t end;
+
+	g_assert_true(fake->base.fetches_pixels || !pixels->fetch);
+	for (uint32_t y = 0; y < rect->height; y = end) {
+		end = fake->band ? MIN(y + fake->band, rect->height) : rect->height;
+		if (pixels->fetch) {
+			fake->fetches++;
+			pixels->fetch(pixels->fetch_opaque, end);
+		}
+		for (uint32_t line = y; fake->canvas && line < end; line++)
+			memcpy(fake->canvas + (rect->y + line) * fake->canvas_width + rect->x,
+				(const uint8_t *)pixels->data + line * pixels->stride,
+				rect->width * sizeof(uint32_t));
+	}
+}
+
 static int fake_update(struct display *display, uint32_t scanout_id, const struct gpu_rect *rect,
 	const struct display_pixels *pixels, display_done_fn done, void *opaque)
 {
@@ -156,6 +195,9 @@ static int fake_update(struct display *display, uint32_t scanout_id, const struc
 
 	g_string_append_printf(fake->log, "update %u %u,%u %ux%u\n", scanout_id, rect->x, rect->y,
 		rect->width, rect->height);
+	if (fake->error < 0)
+		return fake->error;
+	take_lines(fake, rect, pixels);
 	memcpy(&fake->first_pixel, pixels->data, sizeof(fake->first_pixel));
 	memcpy(&fake->last_pixel, last, sizeof(fake->last_pixel));
 	return fake_done(fake, done, opaque);
@@ -249,9 +291,11 @@ static ssize_t flat_write(struct gpu_request *base, size_t offset, const void *b
 
 static void flat_complete(struct gpu_request *base, size_t written_len)
 {
+	static unsigned int order;
 	struct flat_request *request = (struct flat_request *)base;
 
 	request->completed++;
+	request->order = ++order;
 	request->written_len = written_len;
 }
 
@@ -403,16 +447,28 @@ void gpu_fixture_signal(struct gpu_fixture *f, guint n)
 	gpu_fixture_iterate(f);
 }
 
-void gpu_fixture_send_with_room(struct gpu_fixture *f, struct flat_request *request,
-	const void *command, size_t len, size_t in_len)
+static void flat_init(
+	struct flat_request *request, const void *command, size_t len, size_t in_len, bool has_next)
 {
 	g_assert_cmpuint(len, <=, sizeof(request->out));
 	memset(request, 0, sizeof(*request));
-	request->base.ops = &flat_ops;
-	request->base.out_len = len;
-	request->base.in_len = in_len;
+	request->base = (struct gpu_request){
+		.ops = &flat_ops, .out_len = len, .in_len = in_len, .has_next = has_next};
 	memcpy(request->out, command, len);
+}
+
+void gpu_fixture_send_with_room(struct gpu_fixture *f, struct flat_request *request,
+	const void *command, size_t len, size_t in_len)
+{
+	flat_init(request, command, len, in_len, f->has_next);
 	gpu_device_control(f->device, &request->base);
+}
+
+void gpu_fixture_send_cursor(
+	struct gpu_fixture *f, struct flat_request *request, const void *command, size_t len)
+{
+	flat_init(request, command, len, sizeof(request->in), false);
+	gpu_device_cursor(f->device, &request->base);
 }
 
 void gpu_fixture_send(

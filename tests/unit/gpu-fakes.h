@@ -16,7 +16,10 @@
  * @fences: struct renderer_fence, in the order of creation
  * @resources: how many there are
  * @transfers: struct gpu_rect of each 2D transfer
- * @image: what get_pixels() lends, or NULL
+ * @transfers_before: of these, how many there were at the last read_rect() or create_fence()
+ * @transfer_error: of each transfer after the first @transfers_good; 0: none
+ * @copies: transfers copy from the backing into @image; else they do nothing
+ * @image: what get_pixels() lends of any resource, or NULL
  * @image_stride: bytes
  * @reads: read_rect() calls; each fills lines with @fill
  * @dmabuf_error: what export_dmabuf() returns; 0: a descriptor
@@ -26,6 +29,10 @@ struct fake_renderer {
 	GArray *fences;
 	unsigned int resources;
 	GArray *transfers;
+	unsigned int transfers_before;
+	unsigned int transfers_good;
+	int transfer_error;
+	bool copies;
 	void *image;
 	size_t image_stride;
 	unsigned int reads;
@@ -46,7 +53,11 @@ struct fake_pending {
  * @log: a line for each hook: "scanout 0 64x32", "update 0 1,2 3x4", "dmabuf 0 ...", "flush 0 ..."
  * @pending: struct fake_pending, oldest first
  * @is_slow: update() and update_dmabuf() are pending; else done at once
+ * @error: of update() and update_dmabuf(), which then look at no pixels; 0: none
  * @first_pixel, @last_pixel: of the last update
+ * @band: lines that are fetched together; 0: all
+ * @fetches: calls of fetch()
+ * @canvas: where updates put their pixels, in lines of @canvas_width pixels; NULL: nowhere
  * @cancelled: calls of cancel()
  */
 struct fake_display {
@@ -57,15 +68,20 @@ struct fake_display {
 	int error;
 	uint32_t first_pixel;
 	uint32_t last_pixel;
+	uint32_t band;
+	unsigned int fetches;
+	uint32_t *canvas;
+	size_t canvas_width;
 	unsigned int cancelled;
 };
 
-/** struct flat_request - A request in flat memory */
+/** struct flat_request - A request in flat memory. @order: grows from one completion to the next. */
 struct flat_request {
 	struct gpu_request base;
 	uint8_t out[512];
 	uint8_t in[2048];
 	unsigned int completed;
+	unsigned int order;
 	size_t written_len;
 };
 
@@ -84,6 +100,7 @@ struct fake_shmem_done {
 	void *opaque;
 };
 
+/** struct gpu_fixture - @has_next: what the control requests say of it */
 struct gpu_fixture {
 	GMainContext *context;
 	struct guest_memory *memory;
@@ -93,6 +110,7 @@ struct gpu_fixture {
 	struct gpu_device *device;
 	unsigned int resumed;
 	unsigned int config_changed;
+	bool has_next;
 };
 
 /** gpu_fixture_set_up() - A device with @limits (NULL: the defaults) and one ready display. */
@@ -116,7 +134,11 @@ void gpu_fixture_send(
 void gpu_fixture_send_with_room(struct gpu_fixture *f, struct flat_request *request,
 	const void *command, size_t len, size_t in_len);
 
-/** gpu_fixture_run() - The same, and it is answered at once. Return: the response code. */
+/** gpu_fixture_send_cursor() - Give a request of the cursor queue. */
+void gpu_fixture_send_cursor(
+	struct gpu_fixture *f, struct flat_request *request, const void *command, size_t len);
+
+/** gpu_fixture_run() - Give a control request, and it is answered at once. Return: the response code. */
 uint32_t gpu_fixture_run(struct gpu_fixture *f, const void *command, size_t len);
 
 /** flat_answer() - The header of an answer, which must be there. */
