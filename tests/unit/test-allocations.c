@@ -16,6 +16,10 @@
 #define GPA	    UINT64_C(0x10000000)
 #define RING_SIZE   64
 
+/* The sides of a picture that is just large enough for its transfer to be put off. */
+#define SIDE 256
+#define LEN  (SIDE * SIDE * 4)
+
 /* The names under which the C library has them besides. */
 extern void *__libc_malloc(size_t len);
 extern void *__libc_calloc(size_t count, size_t len);
@@ -55,18 +59,34 @@ static void test_counter(void)
 struct warm {
 	struct gpu_fixture f;
 	struct flat_request request;
+	struct flat_request put_off;
 };
+
+/* A display that takes all at once, and a few lines at a time where it can. */
+static unsigned int fetches;
+
+static int take_update(struct display *display, uint32_t scanout_id, const struct gpu_rect *rect,
+	const struct display_pixels *pixels, display_done_fn done, void *opaque)
+{
+	for (uint32_t end = SIDE / 4; pixels->fetch && end <= rect->height; end += SIDE / 4) {
+		pixels->fetch(pixels->fetch_opaque, end);
+		fetches++;
+	}
+	return 0;
+}
+
+static const struct display_ops taking_ops = {.update = take_update};
 
 static void set_up(struct warm *w, gconstpointer data)
 {
-	const struct virtio_gpu_mem_entry entry = {htole64(GPA), htole32(64 * 64 * 4), 0};
-	const struct gpu_rect whole = {.width = 64, .height = 64};
+	const struct virtio_gpu_mem_entry entry = {htole64(GPA), htole32(LEN), 0};
+	const struct gpu_rect whole = {.width = SIDE, .height = SIDE};
 
 	gpu_fixture_set_up(&w->f, NULL);
 	/* What it writes down would be counted. */
 	w->f.display.base.wants_pixels = false;
-	gpu_fixture_add_memory(&w->f, GPA, 64 * 64 * 4);
-	g_assert_cmphex(gpu_fixture_create_2d(&w->f, 1, 64, 64), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_fixture_add_memory(&w->f, GPA, LEN);
+	g_assert_cmphex(gpu_fixture_create_2d(&w->f, 1, SIDE, SIDE), ==, VIRTIO_GPU_RESP_OK_NODATA);
 	g_assert_cmphex(gpu_fixture_attach(&w->f, 1, &entry, 1), ==, VIRTIO_GPU_RESP_OK_NODATA);
 	g_assert_cmphex(
 		gpu_fixture_set_scanout(&w->f, 0, 1, &whole), ==, VIRTIO_GPU_RESP_OK_NODATA);
@@ -127,21 +147,55 @@ static void test_refusal(struct warm *w, gconstpointer data)
 	check(w, &command, sizeof(command), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 }
 
+static const struct virtio_gpu_transfer_to_host_2d transfer = {
+	.hdr.type = GUINT32_TO_LE(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D),
+	.r = {.width = GUINT32_TO_LE(SIDE), .height = GUINT32_TO_LE(SIDE)},
+	.resource_id = GUINT32_TO_LE(1),
+};
+
+static const struct virtio_gpu_resource_flush flush = {
+	.hdr.type = GUINT32_TO_LE(VIRTIO_GPU_CMD_RESOURCE_FLUSH),
+	.r = {.width = GUINT32_TO_LE(SIDE), .height = GUINT32_TO_LE(SIDE)},
+	.resource_id = GUINT32_TO_LE(1),
+};
+
 static void test_frame(struct warm *w, gconstpointer data)
 {
-	const struct virtio_gpu_transfer_to_host_2d transfer = {
-		.hdr.type = htole32(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D),
-		.r = {.width = htole32(64), .height = htole32(64)},
-		.resource_id = htole32(1),
-	};
-	const struct virtio_gpu_resource_flush flush = {
-		.hdr.type = htole32(VIRTIO_GPU_CMD_RESOURCE_FLUSH),
-		.r = {.width = htole32(64), .height = htole32(64)},
-		.resource_id = htole32(1),
-	};
-
 	check(w, &transfer, sizeof(transfer), VIRTIO_GPU_RESP_OK_NODATA);
 	check(w, &flush, sizeof(flush), VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static void answer_put_off(struct warm *w)
+{
+	w->f.has_next = true;
+	gpu_fixture_send(&w->f, &w->put_off, &transfer, sizeof(transfer));
+	g_assert_cmpuint(w->put_off.completed, ==, 0);
+	w->f.has_next = false;
+	answer(w, &flush, sizeof(flush), VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmphex(flat_response(&w->put_off), ==, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+/* A transfer that is done together with its flush. */
+static void test_put_off(struct warm *w, gconstpointer data)
+{
+	struct display display = {
+		.ops = &taking_ops, .ready = true, .wants_pixels = true, .fetches_pixels = true};
+	g_autofree void *image = g_malloc0(LEN);
+	unsigned int before;
+
+	w->f.renderer.copies = true;
+	w->f.renderer.image = image;
+	w->f.renderer.image_stride = (size_t)SIDE * 4;
+	gpu_device_add_display(w->f.device, &display);
+	for (int i = 0; i < WARM_ROUNDS; i++)
+		answer_put_off(w);
+	before = allocations;
+	fetches = 0;
+	for (int i = 0; i < ROUNDS; i++)
+		answer_put_off(w);
+	g_assert_cmpuint(allocations - before, ==, 0);
+	g_assert_cmpuint(fetches, ==, 4 * ROUNDS);
+	gpu_device_remove_display(w->f.device, &display);
 }
 
 /* @data: further flags. */
@@ -204,6 +258,7 @@ int main(int argc, char **argv)
 	ADD("answer-with-data", NULL, test_answer_with_data);
 	ADD("refusal", NULL, test_refusal);
 	ADD("frame", NULL, test_frame);
+	ADD("put-off", NULL, test_put_off);
 	ADD("fenced-submit", NULL, test_fenced_submit);
 	ADD("fenced-submit-on-ring", GUINT_TO_POINTER(VIRTIO_GPU_FLAG_INFO_RING_IDX),
 		test_fenced_submit);
