@@ -40,6 +40,10 @@ enum operation {
 #define DISPLAY_NEGOTIATE   0x04 /* it becomes ready, or is not any more */
 #define DISPLAY_TAKE_DMABUF 0x08
 #define DISPLAY_CLEAR	    0x10 /* the driver has read the events */
+#define DISPLAY_FETCH	    0x20 /* the second display fetches pixels, or does not any more */
+
+/* Lines that are fetched together. */
+#define BAND 50
 
 struct request {
 	struct gpu_request base;
@@ -75,6 +79,7 @@ struct machine {
 	struct question questions[MAX_PENDING];
 	unsigned int question_count;
 	unsigned int in_flight;
+	bool is_next_announced;
 	void (*host_act)(uint8_t what);
 };
 
@@ -123,18 +128,30 @@ static const struct gpu_request_ops request_ops = {
 	.complete = request_complete,
 };
 
-static void send_request(const uint8_t *bytes, size_t len, bool is_cursor)
+/* No request comes now behind one that announced it. */
+static void settle_device(void)
+{
+	if (machine->is_next_announced)
+		gpu_device_settle(machine->device);
+	machine->is_next_announced = false;
+}
+
+static void send_request(const uint8_t *bytes, size_t len, bool is_cursor, bool has_next)
 {
 	struct request *request;
 
-	if (!is_cursor && !gpu_device_can_take(machine->device))
+	if (!is_cursor && !gpu_device_can_take(machine->device)) {
+		settle_device();
 		return;
+	}
 	request = g_new0(struct request, 1);
 	request->base = (struct gpu_request){.ops = &request_ops,
 		.out_len = MAX_RECORD,
-		.in_len = len % 7 == 0 ? 16 : sizeof(request->in)};
+		.in_len = len % 7 == 0 ? 16 : sizeof(request->in),
+		.has_next = has_next};
 	memcpy(request->out, bytes, len);
 	machine->in_flight++;
+	machine->is_next_announced = has_next;
 	if (is_cursor)
 		gpu_device_cursor(machine->device, &request->base);
 	else
@@ -155,6 +172,8 @@ static void look_at_pixels(const struct display_pixels *pixels, const struct gpu
 
 	g_assert(rect->width > 0 && rect->height > 0);
 	for (uint32_t y = 0; y < rect->height; y++) {
+		if (pixels->fetch && y % BAND == 0)
+			pixels->fetch(pixels->fetch_opaque, MIN(y + BAND, rect->height));
 		sink = data[y * pixels->stride];
 		sink = data[y * pixels->stride + (size_t)rect->width * 4 - 1];
 	}
@@ -163,6 +182,7 @@ static void look_at_pixels(const struct display_pixels *pixels, const struct gpu
 static int take_update(struct display *display, uint32_t scanout_id, const struct gpu_rect *rect,
 	const struct display_pixels *pixels, display_done_fn done, void *opaque)
 {
+	g_assert(display->fetches_pixels || !pixels->fetch);
 	look_at_pixels(pixels, rect);
 	return 0;
 }
@@ -210,6 +230,7 @@ static int slow_get_edid(
 static int slow_update(struct display *display, uint32_t scanout_id, const struct gpu_rect *rect,
 	const struct display_pixels *pixels, display_done_fn done, void *opaque)
 {
+	g_assert(display->fetches_pixels || !pixels->fetch);
 	look_at_pixels(pixels, rect);
 	return ask(&(struct question){.done = done,
 		.opaque = opaque,
@@ -291,6 +312,8 @@ static void change_display(uint8_t what)
 
 	if (what & DISPLAY_TAKE_DMABUF)
 		machine->slow.accepts_dmabuf = !machine->slow.accepts_dmabuf;
+	if (what & DISPLAY_FETCH)
+		machine->slow.fetches_pixels = !machine->slow.fetches_pixels;
 	if (what & DISPLAY_PLUG)
 		plug_slow();
 	if (what & DISPLAY_NEGOTIATE && !machine->slow.ready) {
@@ -398,7 +421,8 @@ static void set_up(const char *mode, const struct renderer_options *from)
 	g_assert(ftruncate(machine->mem_fd, MEMORY_LEN) == 0);
 	machine->memory = guest_memory_create();
 	add_memory(false);
-	machine->fast = (struct display){.ops = &fast_ops, .ready = true, .wants_pixels = true};
+	machine->fast = (struct display){
+		.ops = &fast_ops, .ready = true, .wants_pixels = true, .fetches_pixels = true};
 	machine->slow = (struct display){.ops = &slow_ops, .ready = true, .wants_pixels = true};
 	machine->device = gpu_device_create(renderer, machine->memory, &limits, machine->context);
 	gpu_device_set_events(machine->device, &device_events, NULL);
@@ -406,12 +430,22 @@ static void set_up(const char *mode, const struct renderer_options *from)
 	gpu_device_add_display(machine->device, &machine->fast);
 }
 
-static void run_record(enum operation operation, uint8_t detail, const uint8_t *bytes, size_t len)
+/* Does the device by itself complete first what it has put off? */
+static bool settles_itself(enum operation operation)
 {
+	return operation == CONTROL || operation == CURSOR || operation == RESET ||
+	       operation == CANCEL || operation == MEMORY_TABLE;
+}
+
+static void run_record(
+	enum operation operation, bool has_next, uint8_t detail, const uint8_t *bytes, size_t len)
+{
+	if (!settles_itself(operation))
+		settle_device();
 	switch (operation) {
 	case CONTROL:
 	case CURSOR:
-		send_request(bytes, len, operation == CURSOR);
+		send_request(bytes, len, operation == CURSOR, has_next && operation == CONTROL);
 		break;
 	case RESET:
 		gpu_device_reset(machine->device);
@@ -438,6 +472,8 @@ static void run_record(enum operation operation, uint8_t detail, const uint8_t *
 	case OPERATION_COUNT:
 		break;
 	}
+	if (operation != CONTROL)
+		machine->is_next_announced = false;
 }
 
 static void take_turns(void)
@@ -451,10 +487,13 @@ static void run_input(struct machine_input *in)
 	while (in->len >= 2) {
 		const size_t len = MIN(MIN((size_t)in->data[1] * 4, in->len - 2), MAX_RECORD);
 
-		run_record(in->data[0] % OPERATION_COUNT, in->data[1], in->data + 2, len);
+		run_record(in->data[0] % OPERATION_COUNT, in->data[0] / OPERATION_COUNT % 2,
+			in->data[1], in->data + 2, len);
 		in->data += 2 + len;
 		in->len -= 2 + len;
-		take_turns();
+		/* The main loop does not turn between two requests. */
+		if (!machine->is_next_announced)
+			take_turns();
 	}
 }
 
@@ -488,8 +527,10 @@ void machine_run(const char *mode, const struct renderer_options *options,
 	m.context = g_main_context_new();
 	set_up(mode, options);
 	run_input(in);
-	if (m.has_slow)
+	if (m.has_slow) {
+		settle_device();
 		gpu_device_remove_display(m.device, &m.slow);
+	}
 	gpu_device_destroy(m.device);
 	/* Whatever was sent has been answered, whatever the guest did. */
 	g_assert(m.in_flight == 0);

@@ -8,7 +8,7 @@
  *
  * Input: records of { operation, length / 4, bytes }. What a command says beyond the record's bytes is
  * 0. The operations are enum operation in gpu-machine.c, in which only HOST and DISPLAY read their
- * bytes: one.
+ * bytes: one. A command whose operation has their number added says that another one follows it.
  */
 #pragma once
 

@@ -12,6 +12,7 @@ import sys
 
 (CONTROL, CURSOR, RESET, CANCEL, MEMORY_TABLE, ANSWER, HOST, DISPLAY,
  ANSWER_DISPLAY) = range(9)
+OPERATIONS = 9
 FENCED, RINGED = 1, 3  # flags: a fence on the global timeline, on the ring's
 
 
@@ -23,6 +24,11 @@ def record(operation, data=b""):
 def command(number, body=b"", ctx=0, flags=0, ring=0):
     header = struct.pack("<IIQIB3x", number, flags, 5, ctx, ring)
     return record(CURSOR if number >= 0x300 else CONTROL, header + body)
+
+
+def announcing(request):
+    # It says that another one follows.
+    return bytes([request[0] + OPERATIONS]) + request[1:]
 
 
 def words(*values):
@@ -60,6 +66,20 @@ def picture(number=1, fmt=1):
             + command(0x105, words(0, 0, 32, 16) + struct.pack("<Q", 0) + words(number, 0))
             + command(0x103, words(0, 0, 32, 16, 0, number))
             + command(0x104, words(4, 4, 8, 8, number, 0)))
+
+
+def large_picture(number=1, fmt=1):
+    # Just so large that its transfer is put off.
+    return (command(0x101, words(number, fmt, 256, 256)) + backing(number, (0, 0x21004), (0x21004, 0x1effc))
+            + command(0x103, words(0, 0, 256, 256, 0, number)))
+
+
+def put_off(number=1):
+    return announcing(command(0x105, words(0, 0, 256, 256, 0, 0, number, 0)))
+
+
+def large_flush(number=1):
+    return flush(number, 0, 0, 256, 256)
 
 
 def blob(number, mem, flags, blob_id, size, *entries, ctx=0):
@@ -123,6 +143,16 @@ COMMON = {
 }
 
 GPU = {name: b"\0" + data for name, data in COMMON.items()} | {
+    "put-off": b"\0" + large_picture() + put_off() + large_flush()
+    + put_off() + announcing(command(0x103, words(0, 64, 200, 100, 0, 1))) + flush(1, 8, 8, 100, 200)
+    + put_off() + put_off() + command(0x104, words(0, 0, 300, 1, 1, 0))
+    + put_off() + command(0x104, words(0, 0, 256, 256, 1, 0), flags=FENCED) + put_off() + command(0x102, words(1, 0))
+    + large_picture(2, 134) + put_off(2) + large_flush(2),
+    "put-off-ends": b"\0" + large_picture() + put_off() + detail(MEMORY_TABLE, 3) + put_off() + bytes([CANCEL, 0])
+    + put_off() + command(0x300, words(0, 3, 4, 0, 1, 1, 1, 0)) + put_off() + command(0x107, words(1, 0)) + put_off()
+    + backing(1, (0, 0x40000)) + put_off() + display(1) + detail(ANSWER_DISPLAY, 0) + put_off() + large_flush()
+    + detail(ANSWER_DISPLAY, 0) + display(0x20) + put_off() + announcing(large_flush()) + put_off()
+    + detail(ANSWER_DISPLAY, 0) + put_off() + bytes([RESET, 0]) + large_picture() + put_off(),
     "formats": b"\0" + b"".join(picture(i + 1, f)
                                 for i, f in enumerate((2, 3, 4, 67, 68, 121, 134))),
     "host-blob": b"\1" + host_blob() + command(0x209, words(3, 0)) + answer()
