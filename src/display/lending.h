@@ -37,6 +37,7 @@ void lending_finish(struct lending *lending);
  * lending_send() - Lend once
  * @iovs: what comes next, the bytes in the pipe first; in memory of util/lendable.h
  *
+ * The process ignores SIGPIPE: splice(2) knows no MSG_NOSIGNAL.
  * Return: bytes that the socket took; -EAGAIN where it is full; another errno where the socket failed;
  * or -ENOTSUP: send the rest by copy, as from now on everything.
  */

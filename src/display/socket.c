@@ -120,9 +120,10 @@ static unsigned int fill_iovs(
 			const size_t line = (from - message->head_len) / message->line_len;
 			const size_t within = (from - message->head_len) % message->line_len;
 
-			iov->iov_base = (uint8_t *)message->pixels + line * message->stride + within;
-			iov->iov_len = is_one_piece(message) ? end - from
-							     : message->line_len - within;
+			iov->iov_base =
+				(uint8_t *)message->pixels + line * message->stride + within;
+			iov->iov_len =
+				is_one_piece(message) ? end - from : message->line_len - within;
 		}
 		iov->iov_len = MIN(iov->iov_len, end - from);
 	}
@@ -377,7 +378,7 @@ static int copy_rest(struct display_socket *socket, struct outgoing *outgoing)
 static int take_back(struct display_socket *socket, struct outgoing *outgoing)
 {
 	const struct display_message *message = &outgoing->message;
-	const size_t last = outgoing->sent + socket->lending.in_pipe - message->head_len - 1;
+	const size_t last = outgoing->sent - message->head_len - 1;
 
 	if (!outgoing->has_lent)
 		return 0;

@@ -129,8 +129,8 @@ static bool can_put_off(struct gpu_device *device, const struct gpu_command *com
 
 static enum gpu_verdict put_off(struct gpu_command *command, struct gpu_tracked_resource *resource)
 {
-	command->device->put_off = (struct gpu_put_off){
-		.command = command, .resource = gpu_resource_ref(resource)};
+	command->device->put_off =
+		(struct gpu_put_off){.command = command, .resource = gpu_resource_ref(resource)};
 	return GPU_WAITS;
 }
 
