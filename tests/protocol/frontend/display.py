@@ -196,7 +196,7 @@ class Display:
                 self._reading.wait()
                 fds = []
                 kind, flags, size = HEADER.unpack(receive_exactly(self.sock, HEADER.size, fds))
-                data = receive_exactly(self.sock, size, fds)
+                data = self._receive(size, fds)
                 with self._changed:
                     self._handle(kind, flags, data, fds)
                     self._changed.notify_all()
@@ -207,6 +207,10 @@ class Display:
         with self._changed:
             self.closed = True
             self._changed.notify_all()
+
+    def _receive(self, size, fds):
+        """What follows a header. Subclasses read it in their own time."""
+        return receive_exactly(self.sock, size, fds)
 
     def _complain(self, text):
         self.errors.append(text)
