@@ -27,6 +27,16 @@
 #include <errno.h>
 #include <string.h>
 
+/*
+ * A larger UPDATE goes as several, of whole lines. QEMU allocates each message, and glibc's malloc() never
+ * keeps memory of more than 32 MiB (DEFAULT_MMAP_THRESHOLD_MAX): it is mapped, page by page, and unmapped
+ * for each frame. The page less is for what malloc() adds.
+ */
+#define MAX_UPDATE_LEN ((32u << 20) - 4096)
+
+/* Of one of them, about: it may still be in a nearer cache when QEMU, that has read it, draws it. */
+#define BAND_LEN (1u << 20)
+
 enum scanout_mode { SCANOUT_OFF, SCANOUT_PIXELS, SCANOUT_DMABUF };
 
 struct scanout {
@@ -251,6 +261,7 @@ static int check_rect(struct frontend *frontend, enum scanout_mode mode, uint32_
 	return 0;
 }
 
+/* Return: the message; its size is without pixels. */
 static struct display_wire_update make_update(
 	enum display_request request, uint32_t scanout_id, const struct gpu_rect *rect)
 {
@@ -262,6 +273,27 @@ static struct display_wire_update make_update(
 		.width = rect->width,
 		.height = rect->height,
 	};
+}
+
+/* Sends an update as several of whole lines, one below the other, that are done together. */
+static int send_bands(
+	struct frontend *frontend, const struct gpu_rect *rect, const struct display_message *whole)
+{
+	const size_t line_count = MAX(BAND_LEN / whole->line_len, 1);
+	const size_t band_count = (rect->height + line_count - 1) / line_count;
+	g_autofree struct display_wire_update *heads =
+		g_new(struct display_wire_update, band_count);
+	struct display_message message = *whole;
+	struct gpu_rect band = *rect;
+
+	for (size_t i = 0; i < band_count; i++, band.y += band.height) {
+		band.height = (uint32_t)MIN(line_count, rect->y + rect->height - band.y);
+		heads[i] = make_update(DISPLAY_UPDATE, whole->scanout_id, &band);
+		heads[i].header.size += (uint32_t)(whole->line_len * band.height);
+	}
+	message.head = heads;
+	message.lines_per_head = line_count;
+	return display_socket_send(&frontend->socket, &message);
 }
 
 static int frontend_update(struct display *display, uint32_t scanout_id,
@@ -294,7 +326,10 @@ static int frontend_update(struct display *display, uint32_t scanout_id,
 	if (ret < 0)
 		return ret;
 	update.header.size += (uint32_t)(message.line_len * message.line_count);
-	ret = display_socket_send(&frontend->socket, &message);
+	if (sizeof(struct display_header) + update.header.size > MAX_UPDATE_LEN)
+		ret = send_bands(frontend, rect, &message);
+	else
+		ret = display_socket_send(&frontend->socket, &message);
 	return ret < 0 ? 0 : ret;
 }
 

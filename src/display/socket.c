@@ -8,7 +8,8 @@
  * the socket is full the head is copied into a queue item, and the pixels stay where they are
  * until a main loop source has written them (or display_socket_cancel() has copied the rest).
  * The pages of a large picture are lent (display/lending.h): its message is sent only when they are
- * no longer borrowed.
+ * no longer borrowed. A picture that goes as several messages is one item here, several bands of a head
+ * and lines: its pages are lent, fetched and taken back as those of one message.
  * Only the first message of the queue can be half sent. The queue is bounded by its callers: at
  * most one command's requests, and of each scanout the newest state (display_socket_drop()).
  */
@@ -32,7 +33,7 @@
  */
 #define SEND_BUFFER_LEN (1 << 20)
 
-/* The first bytes are copied: the other side wakes for the head, and finds something to read. */
+/* The first bytes of a band are copied: the other side wakes for the head, and finds something to read. */
 #define LEND_AFTER (64u << 10)
 
 /* Shorter lines of a wider picture are copied: each takes two pages. */
@@ -59,9 +60,53 @@ static void outgoing_free(struct outgoing *outgoing)
 	g_free(outgoing);
 }
 
+static size_t get_lines_per_head(const struct display_message *message)
+{
+	return message->lines_per_head > 0 ? message->lines_per_head : MAX(message->line_count, 1);
+}
+
+/* Return: how many heads stand before the end of the first lines. */
+static size_t count_heads(const struct display_message *message, size_t line_count)
+{
+	const size_t lines_per_head = get_lines_per_head(message);
+
+	return MAX((line_count + lines_per_head - 1) / lines_per_head, 1);
+}
+
+/* Return: where the first lines end. */
+static size_t get_end_of_lines(const struct display_message *message, size_t line_count)
+{
+	return count_heads(message, line_count) * message->head_len +
+	       line_count * message->line_len;
+}
+
 static size_t message_len(const struct display_message *message)
 {
-	return message->head_len + message->line_len * message->line_count;
+	return get_end_of_lines(message, message->line_count);
+}
+
+/* A head and the lines behind it are a band. Return: bytes of one, the last may have fewer. */
+static size_t get_band_len(const struct display_message *message)
+{
+	return message->head_len + get_lines_per_head(message) * message->line_len;
+}
+
+/* Return: where the band ends that byte @at is in. */
+static size_t get_band_end(const struct display_message *message, size_t at)
+{
+	const size_t band_len = get_band_len(message);
+
+	return MIN((at / band_len + 1) * band_len, message_len(message));
+}
+
+/* Return: how many of the first @len bytes are of lines. */
+static size_t count_line_bytes(const struct display_message *message, size_t len)
+{
+	const size_t band_len = get_band_len(message);
+	const size_t in_band = len % band_len;
+
+	return len / band_len * (band_len - message->head_len) +
+	       (in_band > message->head_len ? in_band - message->head_len : 0);
 }
 
 static bool is_one_piece(const struct display_message *message)
@@ -104,20 +149,29 @@ void display_socket_finish(struct display_socket *socket)
 	fd_clear(&socket->fd);
 }
 
-/* Lists the bytes of a message from @from to @end. Return: number of elements, at most DISPLAY_SOCKET_MAX_IOVS. */
+/*
+ * Lists the bytes of a message from @from to @end, which are of one band. Return: number of elements, at
+ * most DISPLAY_SOCKET_MAX_IOVS.
+ */
 static unsigned int fill_iovs(
 	const struct display_message *message, size_t from, size_t end, struct iovec *iovs)
 {
+	const size_t band = from / get_band_len(message);
+	const size_t start = band * get_band_len(message);
+	const size_t first_line = band * get_lines_per_head(message);
 	unsigned int count = 0;
 
+	from -= start;
+	end -= start;
 	for (; from < end && count < DISPLAY_SOCKET_MAX_IOVS; from += iovs[count++].iov_len) {
 		struct iovec *iov = &iovs[count];
 
 		if (from < message->head_len) {
-			iov->iov_base = (uint8_t *)message->head + from;
+			iov->iov_base = (uint8_t *)message->head + band * message->head_len + from;
 			iov->iov_len = message->head_len - from;
 		} else {
-			const size_t line = (from - message->head_len) / message->line_len;
+			const size_t line =
+				first_line + (from - message->head_len) / message->line_len;
 			const size_t within = (from - message->head_len) % message->line_len;
 
 			iov->iov_base =
@@ -157,24 +211,26 @@ static size_t get_lent_end(
 	return total - tail_len;
 }
 
-/* Sends once, up to byte @end. Return: bytes, or a negative errno. */
+/* Sends once, up to byte @end and of one band. Return: bytes, or a negative errno. */
 static ssize_t send_once(struct display_socket *socket, struct outgoing *outgoing, size_t end)
 {
 	const struct display_message *message = &outgoing->message;
 	const size_t lent_end = get_lent_end(socket, message);
 	const size_t sent = outgoing->sent;
+	const size_t in_band = sent % get_band_len(message);
 	struct iovec *iovs = socket->iovs;
 	unsigned int count;
 	ssize_t len;
 
-	if (sent >= LEND_AFTER && sent < lent_end) {
+	end = MIN(end, get_band_end(message, sent));
+	if (in_band >= LEND_AFTER && sent < lent_end) {
 		count = fill_iovs(message, sent, MIN(end, lent_end), iovs);
 		outgoing->has_lent = true;
 		len = lending_send(&socket->lending, socket->fd, iovs, count);
 		if (len != -ENOTSUP)
 			return len;
-	} else if (sent < LEND_AFTER && lent_end > 0) {
-		end = MIN(end, LEND_AFTER);
+	} else if (in_band < LEND_AFTER && sent < lent_end) {
+		end = MIN(end, sent - in_band + LEND_AFTER);
 	}
 	if (sent == 0 && message->line_count > 1 && end <= sizeof(socket->packed) &&
 		end == message_len(message))
@@ -219,7 +275,7 @@ static int send_fetching(struct display_socket *socket, struct outgoing *outgoin
 	while (line < message->line_count && (ret == 0 || ret == -EAGAIN)) {
 		line = MIN(line + band, message->line_count);
 		message->fetch(message->fetch_opaque, (uint32_t)line);
-		ret = send_until(socket, outgoing, message->head_len + line * message->line_len);
+		ret = send_until(socket, outgoing, get_end_of_lines(message, line));
 	}
 	return ret == 0 ? send_rest(socket, outgoing) : ret;
 }
@@ -254,7 +310,8 @@ static int socket_enqueue(struct display_socket *socket, const struct outgoing *
 		}
 	}
 	item->message.fd = item->owned_fd;
-	item->head_copy = g_memdup2(item->message.head, item->message.head_len);
+	item->head_copy = g_memdup2(item->message.head,
+		count_heads(&item->message, item->message.line_count) * item->message.head_len);
 	item->message.head = item->head_copy;
 	g_queue_push_tail(&socket->queue, item);
 	start_writing(socket);
@@ -336,20 +393,20 @@ void display_socket_drop(struct display_socket *socket, unsigned int kinds, uint
 	}
 }
 
-/* Copies what of @outgoing is not sent yet; @sent then counts from this copy. */
+/* Copies what of the begun band is not sent yet; @sent then counts from this copy. */
 static int copy_rest(struct display_socket *socket, struct outgoing *outgoing)
 {
 	struct display_message *message = &outgoing->message;
-	const size_t total = message_len(message);
-	const size_t rest = total - outgoing->sent;
+	/* Where a band has just ended, the next one is not begun. */
+	const size_t end = get_band_end(message, outgoing->sent - 1);
+	const size_t rest = end - outgoing->sent;
 	size_t copied = 0;
 	uint8_t *copy = g_try_malloc(MAX(rest, 1));
 
 	if (!copy)
 		return -ENOMEM;
 	while (copied < rest) {
-		unsigned int count =
-			fill_iovs(message, outgoing->sent + copied, total, socket->iovs);
+		unsigned int count = fill_iovs(message, outgoing->sent + copied, end, socket->iovs);
 
 		for (unsigned int i = 0; i < count; i++) {
 			memcpy(copy + copied, socket->iovs[i].iov_base, socket->iovs[i].iov_len);
@@ -378,7 +435,7 @@ static int copy_rest(struct display_socket *socket, struct outgoing *outgoing)
 static int take_back(struct display_socket *socket, struct outgoing *outgoing)
 {
 	const struct display_message *message = &outgoing->message;
-	const size_t last = outgoing->sent - message->head_len - 1;
+	const size_t last = count_line_bytes(message, outgoing->sent) - 1;
 
 	if (!outgoing->has_lent)
 		return 0;

@@ -18,9 +18,11 @@ enum display_message_kind {
 };
 
 /**
- * struct display_message - A message to send
+ * struct display_message - A message to send, or several that are done together
  * @head: header and payload, without pixels; copied if it has to wait
  * @head_len: bytes
+ * @lines_per_head: of pixels too many for one message: the lines behind each head, and @head is as many
+ *	heads as that takes; 0: all lines are behind the only one
  * @fd: sent along; borrowed; -1 for none
  * @pixels: first pixel of what follows the head, or NULL; read until @done
  * @stride: bytes from line to line of @pixels
@@ -35,6 +37,7 @@ struct display_message {
 	uint32_t scanout_id;
 	const void *head;
 	size_t head_len;
+	size_t lines_per_head;
 	int fd;
 	const void *pixels;
 	size_t stride;
@@ -68,7 +71,8 @@ struct display_socket_events {
 /**
  * struct display_socket - The sending half of a display socket: a queue of messages
  *
- * Messages leave in order and whole. The queue is empty most of the time: a message that fits
+ * Messages leave in order and whole. Of several that are done together, those that were not begun can be
+ * dropped without the others. The queue is empty most of the time: a message that fits
  * into the socket is never copied. Pages of large pictures are lent to the socket, and such a message
  * waits until the other side has read them. All functions run on the main loop's thread.
  */
@@ -115,7 +119,9 @@ void display_socket_drop(struct display_socket *socket, unsigned int kinds, uint
  * display_socket_cancel() - Drop the requests and updates of @opaque that are still whole
  *
  * A half-sent one is copied and sent to its end, without a done: the caller's pixels are not read
- * after this, and pages that were lent are the caller's again. Return: number of DISPLAY_MESSAGE_REQUEST dropped.
+ * after this, and pages that were lent are the caller's again. Of several that are done together, that is
+ * the one that was begun last; those behind it are dropped. Return: number of DISPLAY_MESSAGE_REQUEST
+ * dropped.
  */
 unsigned int display_socket_cancel(struct display_socket *socket, const void *opaque);
 
