@@ -56,30 +56,28 @@ static _Thread_local struct watch {
 	LIST_HEAD(, descriptor) descriptors;
 } watch;
 
-static bool is_watched(int fd)
+/* What all that are about @fd wait for. */
+static uint32_t get_watched(int fd)
 {
 	struct descriptor *descriptor;
+	uint32_t events = 0;
 
 	LIST_FOREACH(descriptor, &watch.descriptors, link)
 	{
 		if (descriptor->fd == fd)
-			return true;
+			events |= descriptor->events;
 	}
-	return false;
+	return events;
 }
 
-/* After a change of what is wanted of @fd. Return: 0 or a negative errno. */
-static int watch_update(int fd, bool was_watched)
+/* After a change of what is wanted of @fd. @before: get_watched(). Return: 0 or a negative errno. */
+static int watch_update(int fd, uint32_t before)
 {
-	struct epoll_event event = {.data.fd = fd};
-	struct descriptor *descriptor;
-	int what = was_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	struct epoll_event event = {.data.fd = fd, .events = get_watched(fd)};
+	int what = before ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
-	LIST_FOREACH(descriptor, &watch.descriptors, link)
-	{
-		if (descriptor->fd == fd)
-			event.events |= descriptor->events;
-	}
+	if (event.events == before)
+		return 0;
 	return epoll_ctl(watch.epoll_fd, event.events ? what : EPOLL_CTL_DEL, fd, &event) < 0
 		       ? -errno
 		       : 0;
@@ -87,11 +85,14 @@ static int watch_update(int fd, bool was_watched)
 
 static void descriptor_forget(struct descriptor *descriptor)
 {
+	uint32_t before;
+
 	if (descriptor->fd < 0)
 		return;
+	before = get_watched(descriptor->fd);
 	LIST_REMOVE(descriptor, link);
 	/* Closing does not end it where somebody else has the file open. */
-	watch_update(descriptor->fd, true);
+	watch_update(descriptor->fd, before);
 	if (descriptor->event_function)
 		close(descriptor->fd);
 	descriptor->fd = -1;
@@ -104,7 +105,7 @@ static GSource *watch_add(int fd, uint32_t events, GUnixFDSourceFunc function, v
 {
 	GSource *source = g_source_new(&descriptor_funcs, sizeof(struct descriptor));
 	struct descriptor *descriptor = (struct descriptor *)source;
-	const bool was_watched = is_watched(fd);
+	const uint32_t before = get_watched(fd);
 	int ret;
 
 	descriptor->fd = fd;
@@ -112,7 +113,7 @@ static GSource *watch_add(int fd, uint32_t events, GUnixFDSourceFunc function, v
 	descriptor->function = function;
 	descriptor->opaque = opaque;
 	LIST_INSERT_HEAD(&watch.descriptors, descriptor, link);
-	ret = watch_update(fd, was_watched);
+	ret = watch_update(fd, before);
 	if (ret < 0) {
 		/* What cannot be waited for is ready: who reads it finds that it is a file (EPERM). */
 		descriptor->ready = events;
@@ -137,7 +138,7 @@ static bool watch_note(const struct epoll_event *events, int count, GPollFD *wak
 		}
 		LIST_FOREACH(descriptor, &watch.descriptors, link)
 		{
-			if (descriptor->fd != events[i].data.fd)
+			if (descriptor->fd != events[i].data.fd || !descriptor->events)
 				continue;
 			descriptor->ready =
 				events[i].events & (descriptor->events | EPOLLERR | EPOLLHUP);
@@ -257,13 +258,65 @@ void source_epoll_end(void)
 	watch.context = NULL;
 }
 
+/* A descriptor where GLib waits by poll(). GLib's own source of that kind does not let its condition change. */
+struct plain {
+	GSource base;
+	gpointer tag;
+	int fd;
+};
+
+static gboolean plain_dispatch(GSource *source, GSourceFunc function, gpointer opaque)
+{
+	const struct plain *plain = (struct plain *)source;
+
+	const GUnixFDSourceFunc call = (GUnixFDSourceFunc)(void (*)(void))function;
+
+	/* Another one's call may have stopped it since it was found ready. */
+	if (!plain->tag)
+		return G_SOURCE_CONTINUE;
+	return call(plain->fd, g_source_query_unix_fd(source, plain->tag), opaque);
+}
+
+static GSourceFuncs plain_funcs = {.dispatch = plain_dispatch};
+
+static GSource *add_plain(GMainContext *context, int fd, GIOCondition condition,
+	GUnixFDSourceFunc function, void *opaque)
+{
+	GSource *source = g_source_new(&plain_funcs, sizeof(struct plain));
+	struct plain *plain = (struct plain *)source;
+
+	plain->fd = fd;
+	plain->tag = g_source_add_unix_fd(source, fd, condition);
+	return source_attach(context, source, G_SOURCE_FUNC(function), opaque);
+}
+
 GSource *source_add_fd(GMainContext *context, int fd, GIOCondition condition,
 	GUnixFDSourceFunc function, void *opaque)
 {
 	if (context && context == watch.context)
 		return watch_add(fd, condition, function, opaque);
-	return source_attach(
-		context, g_unix_fd_source_new(fd, condition), G_SOURCE_FUNC(function), opaque);
+	return add_plain(context, fd, condition, function, opaque);
+}
+
+void source_set_condition(GSource *source, GIOCondition condition)
+{
+	struct descriptor *descriptor = (struct descriptor *)source;
+	struct plain *plain = (struct plain *)source;
+	uint32_t before;
+
+	if (source->source_funcs == &plain_funcs) {
+		/* poll() reports a hang-up to whoever waits for nothing. */
+		if (plain->tag)
+			g_source_remove_unix_fd(source, plain->tag);
+		plain->tag = condition ? g_source_add_unix_fd(source, plain->fd, condition) : NULL;
+		return;
+	}
+	if (descriptor->fd < 0)
+		return;
+	before = get_watched(descriptor->fd);
+	descriptor->events = condition;
+	descriptor->ready &= condition;
+	watch_update(descriptor->fd, before);
 }
 
 GSource *source_add_eventfd(GMainContext *context, int fd, GUnixFDSourceFunc function, void *opaque)

@@ -36,6 +36,13 @@ GSource *source_add_fd(GMainContext *context, int fd, GIOCondition condition,
 	GUnixFDSourceFunc function, void *opaque);
 
 /**
+ * source_set_condition() - Wait for something else from now on
+ * @source: of source_add_fd()
+ * @condition: 0: for nothing, not even a hang-up, until the next call
+ */
+void source_set_condition(GSource *source, GIOCondition condition);
+
+/**
  * source_add_eventfd() - Call a function after each write to an eventfd
  * @context: that of source_epoll_begin()
  *

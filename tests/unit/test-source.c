@@ -318,6 +318,49 @@ static void test_two_of_one_fd(struct loop *loop, gconstpointer data)
 	g_assert_cmpuint(events, ==, 2);
 }
 
+/* One of the two waits for nothing for a while, not even for the end. */
+static void check_condition(GMainContext *context)
+{
+	unsigned int rooms = 0;
+	GSource *reader, *writer;
+	int fds[2];
+
+	events = 0;
+	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
+	writer = source_add_fd(context, fds[0], G_IO_OUT, count_room, &rooms);
+	source_set_condition(writer, 0);
+	g_assert_false(g_main_context_iteration(context, FALSE));
+	source_set_condition(writer, G_IO_OUT);
+	source_set_condition(writer, G_IO_OUT);
+	g_main_context_iteration(context, FALSE);
+	g_assert_cmpuint(rooms, ==, 1);
+	source_set_condition(writer, 0);
+	reader = source_add_fd(context, fds[0], G_IO_IN, handle_event, NULL);
+	g_assert_cmpint(send(fds[1], &(uint64_t){1}, 8, 0), ==, 8);
+	g_main_context_iteration(context, FALSE);
+	g_assert_cmpuint(events, ==, 1);
+	source_clear(&reader);
+	close(fds[1]);
+	for (int i = 0; i < 3; i++)
+		g_assert_false(g_main_context_iteration(context, FALSE));
+	g_assert_cmpuint(rooms, ==, 1);
+	source_clear(&writer);
+	close(fds[0]);
+}
+
+static void test_condition(struct loop *loop, gconstpointer data)
+{
+	check_condition(loop->context);
+}
+
+static void test_condition_without_epoll(void)
+{
+	GMainContext *context = g_main_context_new();
+
+	check_condition(context);
+	g_main_context_unref(context);
+}
+
 /* poll() says that a file is ready, epoll that it cannot be waited for. */
 static void test_file(struct loop *loop, gconstpointer data)
 {
@@ -457,6 +500,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/source/one-poll", test_one_poll);
+	g_test_add_func("/source/condition", test_condition_without_epoll);
 	EPOLL_TEST("eventfd/one-wait", NULL, test_eventfd_one_wait);
 	EPOLL_TEST("eventfd/no-write-is-lost", NULL, test_eventfd_no_write_is_lost);
 	EPOLL_TEST("eventfd/others-have-their-turn", NULL, test_others_have_their_turn);
@@ -466,6 +510,7 @@ int main(int argc, char **argv)
 	EPOLL_TEST("fd/removed", NULL, test_removed);
 	EPOLL_TEST("fd/two-of-one", NULL, test_two_of_one_fd);
 	EPOLL_TEST("fd/file", NULL, test_file);
+	EPOLL_TEST("fd/condition", NULL, test_condition);
 	EPOLL_TEST("event", NULL, test_event);
 	EPOLL_TEST("event/one-wait", NULL, test_event_one_wait);
 	EPOLL_TEST("ask-all", NULL, test_ask_all);
