@@ -42,22 +42,30 @@
 /* Pixels that are fetched together, bytes: they should fit into the nearer caches. */
 #define FETCH_LEN (256u << 10)
 
-/* A message on its way: @sent of its head and lines are gone. @has_lent: some of its pixels are lent. */
+/* Heads of this size are kept in the item, so that a frame that waits allocates nothing. */
+#define SHORT_HEAD_LEN 64
+
+/*
+ * A message on its way: @sent of its head and lines are gone. @has_lent: some of its pixels are lent. In the
+ * queue by its link; of the socket's pool.
+ */
 struct outgoing {
+	GList link;
 	struct display_message message;
 	size_t sent;
 	bool has_lent;
+	uint8_t short_head[SHORT_HEAD_LEN];
 	void *head_copy;
 	void *pixels_copy;
 	int owned_fd;
 };
 
-static void outgoing_free(struct outgoing *outgoing)
+static void outgoing_free(struct display_socket *socket, struct outgoing *outgoing)
 {
 	fd_clear(&outgoing->owned_fd);
 	g_free(outgoing->head_copy);
 	g_free(outgoing->pixels_copy);
-	g_free(outgoing);
+	pool_put(&socket->pool, outgoing);
 }
 
 static size_t get_lines_per_head(const struct display_message *message)
@@ -127,7 +135,12 @@ void display_socket_init(struct display_socket *socket, int fd, GMainContext *co
 	const struct display_socket_events *events, void *opaque)
 {
 	*socket = (struct display_socket){
-		.fd = fd, .context = context, .events = events, .opaque = opaque};
+		.fd = fd,
+		.context = context,
+		.pool = POOL_INIT(struct outgoing),
+		.events = events,
+		.opaque = opaque,
+	};
 	g_queue_init(&socket->queue);
 	enlarge_send_buffer(fd);
 	lending_init(&socket->lending, fd);
@@ -135,16 +148,26 @@ void display_socket_init(struct display_socket *socket, int fd, GMainContext *co
 
 static void stop_writing(struct display_socket *socket)
 {
-	source_clear(&socket->write_source);
+	if (socket->write_source)
+		source_set_condition(socket->write_source, 0);
+}
+
+/* Takes the first message of the queue out of it. Return: NULL where it is empty. */
+static struct outgoing *pop_first(struct display_socket *socket)
+{
+	GList *link = g_queue_pop_head_link(&socket->queue);
+
+	return link ? link->data : NULL;
 }
 
 void display_socket_finish(struct display_socket *socket)
 {
 	struct outgoing *outgoing;
 
-	stop_writing(socket);
-	while ((outgoing = g_queue_pop_head(&socket->queue)))
-		outgoing_free(outgoing);
+	source_clear(&socket->write_source);
+	while ((outgoing = pop_first(socket)))
+		outgoing_free(socket, outgoing);
+	pool_finish(&socket->pool);
 	lending_finish(&socket->lending);
 	fd_clear(&socket->fd);
 }
@@ -291,29 +314,42 @@ static gboolean dispatch_writable(gint fd, GIOCondition condition, gpointer user
 static void start_writing(struct display_socket *socket)
 {
 	if (socket->write_source)
-		return;
-	socket->write_source =
-		source_add_fd(socket->context, socket->fd, G_IO_OUT, dispatch_writable, socket);
+		source_set_condition(socket->write_source, G_IO_OUT);
+	else
+		socket->write_source = source_add_fd(
+			socket->context, socket->fd, G_IO_OUT, dispatch_writable, socket);
 }
 
-/* Makes @outgoing independent of the caller's head and descriptor and puts it into the queue. */
+/* Makes @item independent of the caller's head. */
+static void keep_head(struct outgoing *item)
+{
+	struct display_message *message = &item->message;
+	const size_t len = count_heads(message, message->line_count) * message->head_len;
+
+	if (len > sizeof(item->short_head))
+		item->head_copy = g_memdup2(message->head, len);
+	else if (len > 0)
+		memcpy(item->short_head, message->head, len);
+	message->head = item->head_copy ? item->head_copy : item->short_head;
+}
+
+/* Puts a copy of @outgoing into the queue, with a head and a descriptor of its own. */
 static int socket_enqueue(struct display_socket *socket, const struct outgoing *outgoing)
 {
-	struct outgoing *item = g_new(struct outgoing, 1);
+	struct outgoing *item = pool_take(&socket->pool);
 
 	*item = *outgoing;
+	item->link.data = item;
 	if (item->sent == 0 && item->message.fd >= 0) {
 		item->owned_fd = fcntl(item->message.fd, F_DUPFD_CLOEXEC, 3);
 		if (item->owned_fd < 0) {
-			g_free(item);
+			pool_put(&socket->pool, item);
 			return -errno;
 		}
 	}
 	item->message.fd = item->owned_fd;
-	item->head_copy = g_memdup2(item->message.head,
-		count_heads(&item->message, item->message.line_count) * item->message.head_len);
-	item->message.head = item->head_copy;
-	g_queue_push_tail(&socket->queue, item);
+	keep_head(item);
+	g_queue_push_tail_link(&socket->queue, &item->link);
 	start_writing(socket);
 	return 0;
 }
@@ -346,12 +382,12 @@ int display_socket_send(struct display_socket *socket, const struct display_mess
 }
 
 /* Frees a message that is over and tells its owner. */
-static void socket_complete(struct outgoing *outgoing, int error)
+static void socket_complete(struct display_socket *socket, struct outgoing *outgoing, int error)
 {
 	display_done_fn done = outgoing->message.done;
 	void *opaque = outgoing->message.opaque;
 
-	outgoing_free(outgoing);
+	outgoing_free(socket, outgoing);
 	if (done)
 		done(opaque, error);
 }
@@ -371,8 +407,8 @@ void display_socket_flush(struct display_socket *socket)
 			socket->events->broken(socket->opaque);
 			return;
 		}
-		g_queue_pop_head(&socket->queue);
-		socket_complete(outgoing, 0);
+		pop_first(socket);
+		socket_complete(socket, outgoing, 0);
 	}
 	stop_writing(socket);
 }
@@ -388,8 +424,8 @@ void display_socket_drop(struct display_socket *socket, unsigned int kinds, uint
 		if (!(outgoing->message.kind & kinds) || outgoing->sent > 0 ||
 			outgoing->message.scanout_id != scanout_id)
 			continue;
-		g_queue_delete_link(&socket->queue, link);
-		outgoing_free(outgoing);
+		g_queue_unlink(&socket->queue, link);
+		outgoing_free(socket, outgoing);
 	}
 }
 
@@ -479,8 +515,8 @@ unsigned int display_socket_cancel(struct display_socket *socket, const void *op
 			outgoing->sent > 0)
 			continue;
 		count += outgoing->message.kind == DISPLAY_MESSAGE_REQUEST;
-		g_queue_delete_link(&socket->queue, link);
-		outgoing_free(outgoing);
+		g_queue_unlink(&socket->queue, link);
+		outgoing_free(socket, outgoing);
 	}
 	/* Only the first message of the queue can be half sent. */
 	outgoing = g_queue_peek_head(&socket->queue);
@@ -493,15 +529,15 @@ void display_socket_fail(struct display_socket *socket, int error)
 {
 	unsigned int count = g_queue_get_length(&socket->queue);
 
-	stop_writing(socket);
+	source_clear(&socket->write_source);
 	lending_finish(&socket->lending);
 	fd_clear(&socket->fd);
 	for (; count > 0; count--) {
-		struct outgoing *outgoing = g_queue_pop_head(&socket->queue);
+		struct outgoing *outgoing = pop_first(socket);
 
 		/* A done function may have finished the socket. */
 		if (!outgoing)
 			return;
-		socket_complete(outgoing, error);
+		socket_complete(socket, outgoing, error);
 	}
 }

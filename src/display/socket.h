@@ -4,6 +4,7 @@
 
 #include "display/lending.h"
 #include "gpu/display.h"
+#include "util/pool.h"
 
 #include <glib.h>
 
@@ -81,7 +82,9 @@ struct display_socket {
 	GMainContext *context;
 	struct lending lending;
 	GQueue queue;
-	GSource *write_source; /* while the queue is not empty */
+	struct pool pool; /* what was in the queue */
+	GSource *
+		write_source; /* NULL before the queue was first used; waits while it is not empty */
 	const struct display_socket_events *events;
 	void *opaque;
 	/* For the call that sends: too large for the stack, which is filled at each call. */

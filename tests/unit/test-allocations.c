@@ -7,9 +7,15 @@
 #include "gpu-fakes.h"
 #include "ring-driver.h"
 
+#include "display/socket.h"
+#include "util/lendable.h"
+#include "util/source.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define ROUNDS	    1000
 #define WARM_ROUNDS 3
@@ -246,6 +252,67 @@ static void test_ring(gconstpointer data)
 	ring_driver_finish(&d);
 }
 
+/* A display's socket */
+
+static void flush_socket(void *opaque)
+{
+	display_socket_flush(opaque);
+}
+
+static const struct display_socket_events socket_events = {.writable = flush_socket};
+
+static void count_done(void *opaque, int error)
+{
+	++*(unsigned int *)opaque;
+}
+
+#define PICTURE_LEN (4u << 20)
+
+/* A frame that waits until it has been read, in a loop that waits as a session's does. */
+static void test_lent_frame(void)
+{
+	static uint8_t received[1 << 20];
+	static struct display_socket socket;
+	uint8_t *picture = lendable_alloc(PICTURE_LEN);
+	GMainContext *context = g_main_context_new();
+	unsigned int before = 0, done = 0;
+	const struct display_message message = {
+		.kind = DISPLAY_MESSAGE_UPDATE,
+		.head = "the head of a frame",
+		.head_len = 20,
+		.fd = -1,
+		.pixels = picture,
+		.stride = PICTURE_LEN,
+		.line_len = PICTURE_LEN,
+		.line_count = 1,
+		.are_lendable = true,
+		.done = count_done,
+		.opaque = &done,
+	};
+	int fds[2];
+
+	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
+	g_assert_cmpint(source_epoll_begin(context), ==, 0);
+	display_socket_init(&socket, fds[0], context, &socket_events, &socket);
+	for (unsigned int i = 0; i < WARM_ROUNDS + ROUNDS / 10; i++) {
+		if (i == WARM_ROUNDS)
+			before = allocations;
+		g_assert_cmpint(display_socket_send(&socket, &message), ==, DISPLAY_PENDING);
+		while (done == i) {
+			(void)recv(fds[1], received, sizeof(received), MSG_DONTWAIT);
+			g_main_context_iteration(context, FALSE);
+		}
+		while (recv(fds[1], received, sizeof(received), MSG_DONTWAIT) > 0)
+			;
+	}
+	g_assert_cmpuint(allocations - before, ==, 0);
+	display_socket_finish(&socket);
+	source_epoll_end();
+	close(fds[1]);
+	g_main_context_unref(context);
+	lendable_free(picture, PICTURE_LEN);
+}
+
 #define ADD(name, data, test)                                                                      \
 	g_test_add("/allocations/" name, struct warm, data, set_up, test, tear_down)
 
@@ -262,6 +329,7 @@ int main(int argc, char **argv)
 	ADD("fenced-submit", NULL, test_fenced_submit);
 	ADD("fenced-submit-on-ring", GUINT_TO_POINTER(VIRTIO_GPU_FLAG_INFO_RING_IDX),
 		test_fenced_submit);
+	g_test_add_func("/allocations/lent-frame", test_lent_frame);
 	g_test_add_data_func("/allocations/split-ring", GINT_TO_POINTER(false), test_ring);
 	g_test_add_data_func("/allocations/packed-ring", GINT_TO_POINTER(true), test_ring);
 	return g_test_run();
