@@ -51,8 +51,9 @@ def test_reboots(machines, mode, length, figures):
             early = late
     figures(f"{count} reboots: {early}, then {late}")
     # Which of its pictures the guest has just then is for the guest to know, which of those that
-    # are gone OpenGL's driver still has is for the driver.
-    pictures = {"2d": 2, "virglrenderer": 6}[mode]
+    # are gone OpenGL's driver still has is for the driver. What is lent goes back at once, and so may be
+    # missing in the first figure. (14 reboots: 92.6 MiB after 3, 94.9 at the end.)
+    pictures = {"2d": 2, "virglrenderer": 8}[mode]
     assert_flat(session, early, late, pictures * 4 * 640 * 480)
 
 
