@@ -116,8 +116,12 @@ class Display:
         self._thread.start()
 
     def give(self, vhost_user):
-        """Hand the other end to the back-end."""
+        """Hand the other end to the back-end, which has it when this returns.
+
+        A kick may be taken before a message that was sent earlier: they come by different descriptors.
+        """
         vhost_user.gpu_set_socket(self.peer.fileno())
+        vhost_user.get_features()
         self.peer.close()
 
     def close(self):
