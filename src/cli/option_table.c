@@ -188,7 +188,7 @@ static const struct option_row table[OPTION_COUNT] = {
 			       "microseconds, up to 1000000, before the process sleeps and has "
 			       "to be woken for either. This makes single "
 			       "commands several times faster and takes a CPU for that time; a "
-			       "guest that is idle costs none. With \fBauto\fR that is done "
+			       "guest that is idle costs none. With \\fBauto\\fR that is done "
 			       "where sleeping costs as much: for 50 microseconds, while commands "
 			       "follow each other that closely and are found. 50 to 200 is a good "
 			       "choice where there are CPUs to spare, 0 where there are none.",

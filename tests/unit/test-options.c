@@ -367,6 +367,9 @@ static void test_table(void)
 		g_assert_nonnull(row->name);
 		g_assert_nonnull(row->help);
 		g_assert_nonnull(row->man);
+		/* As of an escape that C understands, and man does not get to see. */
+		for (const char *c = row->man; *c; c++)
+			g_assert_true(g_ascii_isprint(*c));
 		g_assert_true((row->metavar != NULL) == (row->value != OPTION_VALUE_NONE));
 		for (int j = 0; j < i; j++) {
 			g_assert_cmpstr(row->name, !=, rows->row[j].name);
