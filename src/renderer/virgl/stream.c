@@ -116,37 +116,38 @@ static bool is_resource_sane(const struct stream_command *command)
 	return renderer_virgl_size_is_sane(&resource) && renderer_virgl_is_readable(&resource);
 }
 
-/* A command that is too short, and a resource that is not there, the library refuses. */
-static bool is_transfer_sane(struct renderer_virgl *virgl, const struct stream_command *command,
-	uint32_t offset_word, bool from_host)
+/*
+ * A command that is too short, and a resource that is not there, the library refuses. Return: NULL, or what
+ * is wrong.
+ */
+static const char *find_transfer_fault(struct renderer_virgl *virgl,
+	const struct stream_command *command, uint32_t offset_word, bool from_host)
 {
 	const struct gpu_resource *resource = g_hash_table_lookup(
 		virgl->resources, GUINT_TO_POINTER(word_at(command, WORD_RESOURCE)));
 	struct gpu_transfer_3d transfer;
+	bool is_sane;
 
 	if (!resource || command->count < WORD_BOX + BOX_WORDS)
-		return true;
+		return NULL;
 	transfer = stream_decode(command, offset_word);
-	return from_host ? renderer_virgl_may_read(resource, &transfer)
-			 : renderer_virgl_may_write(resource, &transfer);
+	is_sane = from_host ? renderer_virgl_may_read(resource, &transfer)
+			    : renderer_virgl_may_write(resource, &transfer);
+	return is_sane ? NULL : "a transfer";
 }
 
 /* The command is decided on first: most streams have none of these. Return: NULL, or what is wrong. */
 static const char *find_fault(struct renderer_virgl *virgl, const struct stream_command *command)
 {
-	bool from_host;
-
 	switch (word_at(command, 0) & COMMAND_MASK) {
 	case RESOURCE_INLINE_WRITE:
-		return is_transfer_sane(virgl, command, 0, false) ? NULL : "a transfer";
+		return find_transfer_fault(virgl, command, 0, false);
 	case TRANSFER3D:
-		from_host = word_at(command, WORD_DIRECTION) == DIRECTION_FROM_HOST;
-		return is_transfer_sane(virgl, command, WORD_OFFSET, from_host) ? NULL
-										: "a transfer";
+		return find_transfer_fault(virgl, command, WORD_OFFSET,
+			word_at(command, WORD_DIRECTION) == DIRECTION_FROM_HOST);
 	case COPY_TRANSFER3D:
-		from_host = word_at(command, WORD_COPY_FLAGS) & COPY_READS_FROM_HOST;
-		return is_transfer_sane(virgl, command, WORD_COPY_OFFSET, from_host) ? NULL
-										     : "a transfer";
+		return find_transfer_fault(virgl, command, WORD_COPY_OFFSET,
+			word_at(command, WORD_COPY_FLAGS) & COPY_READS_FROM_HOST);
 	case PIPE_RESOURCE_CREATE:
 		return is_resource_sane(command) ? NULL : "a resource";
 	default:
