@@ -99,7 +99,7 @@ static gint64 look_on(struct session *session, gint64 now_us)
 
 void session_polling_begin_work(struct session *session)
 {
-	if (session->polling.source && !session->polling.is_on)
+	if (session->config->adapts_polling && !session->polling.is_on)
 		session->polling.began_us = g_get_monotonic_time();
 }
 

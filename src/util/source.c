@@ -268,7 +268,6 @@ struct plain {
 static gboolean plain_dispatch(GSource *source, GSourceFunc function, gpointer opaque)
 {
 	const struct plain *plain = (struct plain *)source;
-
 	const GUnixFDSourceFunc call = (GUnixFDSourceFunc)(void (*)(void))function;
 
 	/* Another one's call may have stopped it since it was found ready. */
