@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Backing lists: read from the request once, kept as guest addresses, resolved when attached and
+ * Backing lists: read from the request once, kept as guest addresses, looked up when attached and
  * again whenever the memory table changes (virtio 1.3, section 5.7.6.8,
  * RESOURCE_ATTACH_BACKING).
  */
 #include "gpu/backing.h"
 
 #include "gpu/command.h"
-#include "gpu/renderer.h"
 #include "gpu/state.h"
 #include "util/checked.h"
 
 #include <endian.h>
 #include <errno.h>
+
+/* Entries between two looks at the clock. */
+#define ENTRIES_OF_PART 4096u
 
 static int entry_from_guest(struct virtio_gpu_mem_entry *entry, uint64_t *total_len)
 {
@@ -28,26 +30,36 @@ static int entry_from_guest(struct virtio_gpu_mem_entry *entry, uint64_t *total_
 	return 0;
 }
 
-int gpu_backing_read(struct gpu_command *command, uint32_t count, struct gpu_backing *ret_backing)
+int gpu_backing_init(struct gpu_backing *backing, struct gpu_command *command, uint32_t count)
 {
-	struct gpu_backing backing = {.count = count};
-	int ret;
-
-	if (count > gpu_command_tail_len(command) / sizeof(*backing.entries))
+	if (count > gpu_command_tail_len(command) / sizeof(*backing->entries))
 		return -EINVAL;
 	if (count > command->device->limits.max[GPU_LIMIT_BACKING_ENTRIES])
 		return gpu_limit_error(GPU_LIMIT_BACKING_ENTRIES);
-	backing.entries = g_try_new(struct virtio_gpu_mem_entry, MAX(count, 1));
-	if (!backing.entries)
-		return -ENOMEM;
-	ret = gpu_command_read(command, 0, backing.entries, count * sizeof(*backing.entries));
-	for (uint32_t i = 0; ret == 0 && i < count; i++)
-		ret = entry_from_guest(&backing.entries[i], &backing.len);
-	if (ret < 0) {
-		g_free(backing.entries);
-		return ret;
+	*backing = (struct gpu_backing){.count = count};
+	backing->entries = g_try_new(struct virtio_gpu_mem_entry, MAX(count, 1));
+	return backing->entries ? 0 : -ENOMEM;
+}
+
+int gpu_backing_read(struct gpu_backing *backing, struct gpu_command *command, uint32_t *have)
+{
+	struct turn *turn = &command->device->turn;
+
+	while (*have < backing->count) {
+		struct virtio_gpu_mem_entry *entries = &backing->entries[*have];
+		const uint32_t count = MIN(backing->count - *have, ENTRIES_OF_PART);
+		int ret = gpu_command_read(
+			command, *have * sizeof(*entries), entries, count * sizeof(*entries));
+
+		for (uint32_t i = 0; ret == 0 && i < count; i++)
+			ret = entry_from_guest(&entries[i], &backing->len);
+		if (ret < 0)
+			return ret;
+		*have += count;
+		turn_charge(turn, count * sizeof(*entries));
+		if (*have < backing->count && turn_is_over(turn))
+			return GPU_WALK_AGAIN;
 	}
-	*ret_backing = backing;
 	return 0;
 }
 
@@ -57,60 +69,118 @@ void gpu_backing_finish(struct gpu_backing *backing)
 	*backing = (struct gpu_backing){0};
 }
 
-/* Appends @part, or makes the last element longer where @part follows it. */
-static void backing_append(struct iovec *iov, unsigned int *count, const struct iovec *part)
+struct gpu_backing gpu_backing_steal(struct gpu_backing *backing)
 {
-	struct iovec *last = *count > 0 ? &iov[*count - 1] : NULL;
+	const struct gpu_backing stolen = *backing;
 
-	if (last && (char *)last->iov_base + last->iov_len == part->iov_base)
+	*backing = (struct gpu_backing){0};
+	return stolen;
+}
+
+/* Appends @part, or makes the last element longer where @part follows it. */
+static void walk_append(struct gpu_page_walk *walk, const struct iovec *part)
+{
+	struct iovec *last = walk->used > 0 ? &walk->iov[walk->used - 1] : NULL;
+
+	if (last && (char *)last->iov_base + last->iov_len == part->iov_base) {
 		last->iov_len += part->iov_len;
-	else
-		iov[(*count)++] = *part;
+	} else {
+		walk->starts[walk->used] = walk->len;
+		walk->iov[walk->used++] = *part;
+	}
+	walk->len += part->iov_len;
 }
 
 /* Regions that one entry may span; an entry is at most 4 GiB. */
 #define MAX_PARTS 16
 
-/* So that a transfer of a few lines need not walk to where they are. Return: NULL without memory. */
-static uint64_t *list_starts(const struct iovec *iov, unsigned int count)
+static int walk_begin(struct gpu_page_walk *walk, const struct gpu_backing *backing,
+	const struct guest_memory *memory)
 {
-	uint64_t *starts = g_try_new(uint64_t, MAX(count, 1));
-	uint64_t start = 0;
+	const size_t room = (size_t)backing->count + MAX_PARTS;
 
-	for (unsigned int i = 0; starts && i < count; i++) {
-		starts[i] = start;
-		start += iov[i].iov_len;
-	}
-	return starts;
+	gpu_page_walk_finish(walk);
+	walk->iov = g_try_new(struct iovec, room);
+	walk->starts = g_try_new(uint64_t, room);
+	walk->generation = guest_memory_generation(memory);
+	return walk->iov && walk->starts ? 0 : -ENOMEM;
 }
 
-int gpu_backing_resolve(
-	const struct gpu_backing *backing, struct guest_memory *memory, struct gpu_resource *base)
+/* Looks one entry up. Return: 0 or a negative errno. */
+static int walk_entry(
+	struct gpu_page_walk *walk, const struct gpu_backing *backing, struct guest_memory *memory)
 {
-	size_t room = (size_t)backing->count + MAX_PARTS;
-	g_autofree struct iovec *iov = g_try_new(struct iovec, room);
-	unsigned int used = 0;
+	const struct virtio_gpu_mem_entry *entry = &backing->entries[walk->next];
+	const size_t room = (size_t)backing->count + MAX_PARTS;
+	struct iovec parts[MAX_PARTS];
+	int count = guest_memory_to_iov(memory, entry->addr, entry->length, parts, MAX_PARTS);
 
-	if (!iov)
+	if (count < 0)
+		return count;
+	/* Each entry that follows has one element at least. */
+	if (walk->used + count > room - (backing->count - 1 - walk->next))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < backing->count; i++) {
-		struct iovec parts[MAX_PARTS];
-		int part_count = guest_memory_to_iov(memory, backing->entries[i].addr,
-			backing->entries[i].length, parts, MAX_PARTS);
-
-		if (part_count < 0)
-			return part_count;
-		if (used + part_count > room - (backing->count - 1 - i))
-			return -ENOMEM;
-		for (int j = 0; j < part_count; j++)
-			backing_append(iov, &used, &parts[j]);
-	}
-	base->iov_starts = list_starts(iov, used);
-	if (!base->iov_starts)
-		return -ENOMEM;
-	base->iov = g_steal_pointer(&iov);
-	base->iov_count = used;
+	for (int i = 0; i < count; i++)
+		walk_append(walk, &parts[i]);
+	walk->next++;
 	return 0;
+}
+
+int gpu_page_walk_on(struct gpu_page_walk *walk, const struct gpu_backing *backing,
+	struct guest_memory *memory, struct turn *turn)
+{
+	int ret = 0;
+
+	if (!walk->iov || walk->generation != guest_memory_generation(memory))
+		ret = walk_begin(walk, backing, memory);
+	while (ret == 0 && walk->next < backing->count) {
+		ret = walk_entry(walk, backing, memory);
+		if (ret < 0 || walk->next % ENTRIES_OF_PART != 0)
+			continue;
+		turn_charge(turn, 0);
+		if (walk->next < backing->count && turn_is_over(turn))
+			return GPU_WALK_AGAIN;
+	}
+	return ret;
+}
+
+void gpu_page_walk_finish(struct gpu_page_walk *walk)
+{
+	g_free(walk->iov);
+	g_free(walk->starts);
+	*walk = (struct gpu_page_walk){0};
+}
+
+int gpu_page_list_create(
+	struct gpu_command *command, uint32_t count, struct gpu_page_list **ret_list)
+{
+	struct gpu_page_list *list = g_new0(struct gpu_page_list, 1);
+	int ret = gpu_backing_init(&list->backing, command, count);
+
+	if (ret < 0)
+		gpu_page_list_free(list);
+	else
+		*ret_list = list;
+	return ret;
+}
+
+int gpu_page_list_read(struct gpu_page_list *list, struct gpu_command *command)
+{
+	struct gpu_device *device = command->device;
+	int ret = gpu_backing_read(&list->backing, command, &list->have);
+
+	if (ret != 0)
+		return ret;
+	return gpu_page_walk_on(&list->walk, &list->backing, device->memory, &device->turn);
+}
+
+void gpu_page_list_free(void *opaque)
+{
+	struct gpu_page_list *list = opaque;
+
+	gpu_backing_finish(&list->backing);
+	gpu_page_walk_finish(&list->walk);
+	g_free(list);
 }
 
 uint64_t gpu_backing_cost(uint32_t count)

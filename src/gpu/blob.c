@@ -72,28 +72,12 @@ static enum gpu_verdict check_arguments(struct gpu_device *device, struct gpu_co
 	return GPU_OK;
 }
 
-/* Reads the list of the guest's pages, which must hold all of the blob. */
-static int read_backing(struct gpu_command *command, const struct gpu_resource_blob *blob,
-	uint32_t entry_count, struct gpu_backing *ret_backing)
-{
-	struct gpu_backing backing;
-	int ret = gpu_backing_read(command, entry_count, &backing);
-
-	if (ret < 0)
-		return ret;
-	if (backing.len < blob->size) {
-		gpu_backing_finish(&backing);
-		return -EINVAL;
-	}
-	*ret_backing = backing;
-	return 0;
-}
-
-enum gpu_verdict gpu_handle_resource_create_blob(
-	struct gpu_device *device, struct gpu_command *command)
+/* What the command says, in this machine's byte order. */
+static struct gpu_resource take_arguments(const struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_create_blob *args = &command->args.create_blob;
-	const struct gpu_resource resource = {
+
+	return (struct gpu_resource){
 		.id = le32toh(args->resource_id),
 		.kind = GPU_RESOURCE_BLOB,
 		.blob =
@@ -105,10 +89,45 @@ enum gpu_verdict gpu_handle_resource_create_blob(
 				.size = le64toh(args->size),
 			},
 	};
-	uint32_t entry_count = le32toh(args->nr_entries);
-	uint64_t host_len = has_host_memory(&resource.blob) ? resource.blob.size : 0;
+}
+
+static enum gpu_verdict create_blob(struct gpu_command *command,
+	const struct gpu_resource *resource, struct gpu_page_list *list)
+{
+	const uint64_t host_len = has_host_memory(&resource->blob) ? resource->blob.size : 0;
+
+	return gpu_resource_add_blob(command->device, command, resource, list, host_len);
+}
+
+static enum gpu_verdict refuse_list(const struct gpu_command *command, uint32_t id)
+{
+	return gpu_command_refuse(command, id, GPU_ERR_INVALID_PARAMETER,
+		"its list of pages is short or not possible");
+}
+
+/* The list must hold all of the blob. */
+static enum gpu_verdict list_step(struct gpu_command *command, struct gpu_tracked_resource *nothing)
+{
+	const struct gpu_resource resource = take_arguments(command);
+	struct gpu_page_list *list = command->steps.opaque;
+	int ret = gpu_page_list_read(list, command);
+
+	if (ret == GPU_WALK_AGAIN)
+		return GPU_AGAIN;
+	if (ret == -EINVAL || (ret == 0 && list->backing.len < resource.blob.size))
+		return refuse_list(command, resource.id);
+	if (ret < 0)
+		return gpu_command_fail(command, resource.id, ret);
+	return create_blob(command, &resource, list);
+}
+
+enum gpu_verdict gpu_handle_resource_create_blob(
+	struct gpu_device *device, struct gpu_command *command)
+{
+	const struct gpu_resource resource = take_arguments(command);
+	const uint32_t entry_count = le32toh(command->args.create_blob.nr_entries);
 	enum gpu_verdict verdict = gpu_resource_check_new(device, command, resource.id);
-	struct gpu_backing backing;
+	struct gpu_page_list *list;
 	int ret;
 
 	if (verdict == GPU_OK)
@@ -116,14 +135,14 @@ enum gpu_verdict gpu_handle_resource_create_blob(
 	if (verdict != GPU_OK)
 		return verdict;
 	if (!has_guest_memory(&resource.blob))
-		return gpu_resource_add(device, command, &resource, NULL, host_len);
-	ret = read_backing(command, &resource.blob, entry_count, &backing);
+		return create_blob(command, &resource, NULL);
+	ret = gpu_page_list_create(command, entry_count, &list);
 	if (ret == -EINVAL)
-		return gpu_command_refuse(command, resource.id, GPU_ERR_INVALID_PARAMETER,
-			"its list of pages is short or not possible");
+		return refuse_list(command, resource.id);
 	if (ret < 0)
 		return gpu_command_fail(command, resource.id, ret);
-	return gpu_resource_add(device, command, &resource, &backing, host_len);
+	gpu_steps_keep(command, list, gpu_page_list_free);
+	return gpu_steps_run(command, NULL, list_step);
 }
 
 int gpu_blob_export(struct gpu_device *device, struct gpu_tracked_resource *resource,

@@ -41,6 +41,7 @@ struct gpu_command *gpu_command_create(struct gpu_device *device, struct gpu_req
 	command->response_len = 0;
 	command->is_decided = false;
 	command->wait = (struct gpu_wait){.device = device, .command = command};
+	command->steps = (struct gpu_steps){0};
 	return command;
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "gpu/device.h"
+#include "gpu/steps.h"
 #include "gpu/verdict.h"
 #include "gpu/wait.h"
 
@@ -43,6 +44,10 @@ struct gpu_command_type {
  * @response_len: bytes of answer behind the header that were already written
  * @verdict: the response code, once @is_decided
  * @wait: for whatever it waits for
+ * @steps: what it is in the middle of
+ * @transfer_3d: of TRANSFER_TO_HOST_3D and TRANSFER_FROM_HOST_3D, how far it got
+ * @done_len: of SUBMIT_3D, bytes of the stream that were carried out
+ * @flush_lines: of RESOURCE_FLUSH, lines that are being shown; what is left stands in @args
  */
 struct gpu_command {
 	struct gpu_device *device;
@@ -76,6 +81,10 @@ struct gpu_command {
 	enum gpu_verdict verdict;
 	bool is_decided;
 	struct gpu_wait wait;
+	struct gpu_steps steps;
+	struct gpu_transfer_3d transfer_3d;
+	size_t done_len;
+	uint32_t flush_lines;
 };
 
 /** gpu_command_create() - A command of @request, nothing read yet. */

@@ -189,13 +189,29 @@ enum gpu_verdict gpu_handle_ctx_destroy(struct gpu_device *device, struct gpu_co
 	return GPU_OK;
 }
 
+static enum gpu_verdict attach_step(
+	struct gpu_command *command, struct gpu_tracked_resource *resource)
+{
+	struct gpu_device *device = command->device;
+	struct gpu_context *context = gpu_context_find(device, command->hdr.ctx_id);
+	int ret = 0;
+
+	if (resource->is_renderers)
+		ret = renderer_calls_ctx_attach_resource(
+			device->renderer, context->id, &resource->base);
+	if (ret == RENDERER_AGAIN)
+		return GPU_AGAIN;
+	if (ret == 0)
+		attachment_add(context, resource);
+	return gpu_command_fail(command, resource->base.id, ret);
+}
+
 enum gpu_verdict gpu_handle_ctx_attach_resource(
 	struct gpu_device *device, struct gpu_command *command)
 {
 	uint32_t id = le32toh(command->args.ctx_resource.resource_id);
 	struct gpu_context *context = find_or_log(device, command);
 	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
-	int ret = 0;
 
 	if (!context)
 		return GPU_ERR_INVALID_CONTEXT_ID;
@@ -203,12 +219,7 @@ enum gpu_verdict gpu_handle_ctx_attach_resource(
 		return GPU_ERR_INVALID_RESOURCE_ID;
 	if (g_hash_table_contains(context->resources, GUINT_TO_POINTER(id)))
 		return GPU_OK;
-	if (resource->is_renderers)
-		ret = renderer_calls_ctx_attach_resource(
-			device->renderer, context->id, &resource->base);
-	if (ret == 0)
-		attachment_add(context, resource);
-	return gpu_command_fail(command, id, ret);
+	return gpu_steps_run(command, resource, attach_step);
 }
 
 enum gpu_verdict gpu_handle_ctx_detach_resource(
@@ -237,6 +248,18 @@ static void *submit_buffer(struct gpu_device *device, size_t len)
 	return device->contexts->submit_buf;
 }
 
+static enum gpu_verdict submit_step(
+	struct gpu_command *command, struct gpu_tracked_resource *nothing)
+{
+	struct gpu_device *device = command->device;
+	int ret = renderer_calls_submit(device->renderer, command->hdr.ctx_id,
+		device->contexts->submit_buf, le32toh(command->args.submit.size),
+		&command->done_len);
+
+	turn_charge(&device->turn, 0);
+	return ret == RENDERER_AGAIN ? GPU_AGAIN : gpu_command_fail(command, 0, ret);
+}
+
 enum gpu_verdict gpu_handle_submit_3d(struct gpu_device *device, struct gpu_command *command)
 {
 	size_t len = le32toh(command->args.submit.size);
@@ -257,7 +280,8 @@ enum gpu_verdict gpu_handle_submit_3d(struct gpu_device *device, struct gpu_comm
 	if (!commands)
 		return gpu_command_fail(command, 0, -ENOMEM);
 	ret = gpu_command_read(command, 0, commands, len);
-	if (ret == 0)
-		ret = renderer_calls_submit(device->renderer, context->id, commands, len);
-	return gpu_command_fail(command, 0, ret);
+	if (ret < 0)
+		return gpu_command_fail(command, 0, ret);
+	command->done_len = 0;
+	return gpu_steps_run(command, NULL, submit_step);
 }

@@ -12,6 +12,7 @@
 #include "gpu/fence.h"
 #include "gpu/mapping.h"
 #include "gpu/output.h"
+#include "gpu/paging.h"
 #include "gpu/renderer_calls.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
@@ -56,8 +57,10 @@ struct gpu_device *gpu_device_create(struct renderer *renderer, struct guest_mem
 	device->outputs = gpu_outputs_create();
 	device->fences = gpu_fences_create(device, context);
 	device->mappings = gpu_mappings_create();
+	device->paging = gpu_paging_create();
 	renderer->events = &renderer_events;
 	renderer->events_opaque = device;
+	renderer->turn = &device->turn;
 	return device;
 }
 
@@ -70,6 +73,7 @@ void gpu_device_destroy(struct gpu_device *device)
 	renderer_calls_destroy(device->renderer);
 	gpu_fences_destroy(device->fences);
 	gpu_mappings_destroy(device->mappings);
+	gpu_paging_destroy(device->paging);
 	gpu_outputs_destroy(device);
 	gpu_resources_destroy(device->resources);
 	gpu_contexts_destroy(device->contexts);
@@ -155,6 +159,16 @@ bool gpu_device_can_take(const struct gpu_device *device)
 	return device->waits.holding == 0 && gpu_outputs_are_ready(device->outputs);
 }
 
+bool gpu_device_can_take_cursor(const struct gpu_device *device)
+{
+	return !gpu_paging_is_busy(device);
+}
+
+bool gpu_device_turn_is_over(struct gpu_device *device)
+{
+	return turn_is_over(&device->turn);
+}
+
 void gpu_device_control(struct gpu_device *device, struct gpu_request *request)
 {
 	gpu_dispatch_control(device, request);
@@ -185,15 +199,22 @@ bool gpu_device_is_waiting(const struct gpu_device *device)
 	return device->waits.all.length > 0;
 }
 
-void gpu_device_cancel(struct gpu_device *device)
+static void cancel_all(struct gpu_device *device)
 {
 	gpu_transfer_settle(device);
 	gpu_waits_cancel(device, GPU_WAIT_STOPPED);
 }
 
+void gpu_device_cancel(struct gpu_device *device)
+{
+	cancel_all(device);
+	gpu_outputs_show_again(device);
+}
+
 void gpu_device_reset(struct gpu_device *device)
 {
-	gpu_device_cancel(device);
+	cancel_all(device);
+	gpu_paging_forget(device);
 	gpu_outputs_disable_all(device);
 	gpu_context_destroy_all(device);
 	gpu_resource_destroy_all(device);
@@ -205,11 +226,10 @@ void gpu_device_memory_changing(struct gpu_device *device)
 	gpu_transfer_settle(device);
 	/* Displays may be reading the guest's pages: they copy what is left. */
 	gpu_waits_cancel(device, GPU_WAIT_MEMORY);
-	gpu_resource_release_memory(device);
+	gpu_paging_release(device);
 }
 
 void gpu_device_memory_changed(struct gpu_device *device)
 {
-	gpu_resource_resolve_memory(device);
-	gpu_outputs_memory_changed(device);
+	gpu_paging_resolve(device);
 }

@@ -167,9 +167,16 @@ void gpu_device_clear_events(struct gpu_device *device, uint32_t events);
 /**
  * gpu_device_can_take() - May a request of the control queue be given now?
  *
- * False while a request that waits holds the queue, or a display negotiates. The cursor queue never stops.
+ * False while a request that waits holds the queue, or a display negotiates.
  */
 bool gpu_device_can_take(const struct gpu_device *device);
+
+/** gpu_device_can_take_cursor() - The same of the cursor queue, which stands still only while the guest's
+ * pages are looked up again. */
+bool gpu_device_can_take_cursor(const struct gpu_device *device);
+
+/** gpu_device_turn_is_over() - After a request: are more to wait for the next round of the main loop? */
+bool gpu_device_turn_is_over(struct gpu_device *device);
 
 /** gpu_device_control() - Process a request of the control queue. */
 void gpu_device_control(struct gpu_device *device, struct gpu_request *request);

@@ -66,10 +66,8 @@ static const struct gpu_command_type commands_3d[] = {
 	COMMAND_3D(CTX_DETACH_RESOURCE, virtio_gpu_ctx_resource, gpu_handle_ctx_detach_resource),
 	COMMAND_3D(RESOURCE_CREATE_3D, virtio_gpu_resource_create_3d,
 		gpu_handle_resource_create_3d),
-	COMMAND_3D(TRANSFER_TO_HOST_3D, virtio_gpu_transfer_host_3d,
-		gpu_handle_transfer_to_host_3d),
-	COMMAND_3D(TRANSFER_FROM_HOST_3D, virtio_gpu_transfer_host_3d,
-		gpu_handle_transfer_from_host_3d),
+	COMMAND_3D(TRANSFER_TO_HOST_3D, virtio_gpu_transfer_host_3d, gpu_handle_transfer_3d),
+	COMMAND_3D(TRANSFER_FROM_HOST_3D, virtio_gpu_transfer_host_3d, gpu_handle_transfer_3d),
 	COMMAND_3D(SUBMIT_3D, virtio_gpu_cmd_submit, gpu_handle_submit_3d),
 	COMMAND(RESOURCE_MAP_BLOB, virtio_gpu_resource_map_blob, gpu_handle_resource_map_blob),
 	COMMAND(RESOURCE_UNMAP_BLOB, virtio_gpu_resource_unmap_blob,
@@ -149,6 +147,7 @@ static void dispatch_request(struct gpu_device *device, struct gpu_request *requ
 	ssize_t have = request->ops->read(request, 0, &command->args, want);
 	enum gpu_verdict verdict;
 
+	turn_begin(&device->turn);
 	command->type = &unknown_command;
 	if (have < (ssize_t)sizeof(command->hdr)) {
 		log_peer("a request of %zu bytes is too short for a header", request->out_len);

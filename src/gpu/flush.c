@@ -13,6 +13,7 @@
 #include "gpu/fence.h"
 #include "gpu/format.h"
 #include "gpu/output.h"
+#include "gpu/paging.h"
 #include "gpu/rect.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
@@ -29,33 +30,53 @@ static const struct gpu_rect largest_picture = {
 	.height = GPU_MAX_2D_SIZE,
 };
 
-/* What is left stands in the command's arguments, which are our copy. Return: the next part. */
-static struct gpu_rect take_part(struct gpu_command *command)
+/* Return: what to show next, of what is left. */
+static struct gpu_rect next_part(
+	const struct gpu_command *command, const struct gpu_tracked_resource *resource)
+{
+	struct gpu_rect part = gpu_rect_from_guest(&command->args.flush.r);
+	const uint64_t line_len = MAX((uint64_t)part.width * BYTES_PER_PIXEL, 1);
+	const uint64_t part_len = gpu_outputs_part_len(command->device, resource);
+
+	part.height = (uint32_t)MIN(MAX(part_len / line_len, 1), part.height);
+	return part;
+}
+
+/* The part was shown. Return: whether something is left. */
+static bool take_part(struct gpu_command *command)
 {
 	struct virtio_gpu_rect *left = &command->args.flush.r;
-	struct gpu_rect part = gpu_rect_from_guest(left);
-	const uint64_t line_len = MAX((uint64_t)part.width * BYTES_PER_PIXEL, 1);
 
-	part.height = (uint32_t)MIN(MAX(GPU_MAX_COPY_LEN / line_len, 1), part.height);
-	left->y = htole32(part.y + part.height);
-	left->height = htole32(le32toh(left->height) - part.height);
-	return part;
+	left->y = htole32(le32toh(left->y) + command->flush_lines);
+	left->height = htole32(le32toh(left->height) - command->flush_lines);
+	command->flush_lines = 0;
+	return left->height != 0;
 }
 
 static enum gpu_verdict flush_show(struct gpu_wait *wait, struct gpu_tracked_resource *resource);
 
-static enum gpu_verdict shown_done(struct gpu_wait *wait)
+static enum gpu_verdict flush_fail(const struct gpu_command *command, int error)
 {
-	if (wait->error == 0 && wait->command->args.flush.r.height != 0)
-		return flush_show(wait, wait->resource);
-	return gpu_command_fail(
-		wait->command, le32toh(wait->command->args.flush.resource_id), wait->error);
+	return gpu_command_fail(command, le32toh(command->args.flush.resource_id), error);
 }
 
-/* Displays copy what is half sent, so that neither they nor the guest's memory hold anything up. */
+static enum gpu_verdict shown_done(struct gpu_wait *wait)
+{
+	if (wait->error == 0 && take_part(wait->command))
+		return flush_show(wait, wait->resource);
+	return flush_fail(wait->command, wait->error);
+}
+
+/* A display comes or goes, or the guest's memory changes: the part is shown again afterwards. */
 static enum gpu_verdict shown_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
 {
-	return reason == GPU_WAIT_STOPPED ? GPU_ERR_UNSPEC : GPU_OK;
+	if (reason == GPU_WAIT_STOPPED)
+		return GPU_ERR_UNSPEC;
+	if (reason == GPU_WAIT_DISPLAYS || reason == GPU_WAIT_MEMORY) {
+		wait->command->flush_lines = 0;
+		gpu_wait_retry(wait);
+	}
+	return GPU_WAITS;
 }
 
 static const struct gpu_wait_ops shown_ops = {
@@ -64,15 +85,38 @@ static const struct gpu_wait_ops shown_ops = {
 	.cancel = shown_cancel,
 };
 
-static enum gpu_verdict flush_show(struct gpu_wait *wait, struct gpu_tracked_resource *resource)
+/* Begins to show a part. The guest's pages may be being looked up, so that there is none. */
+static void show_part(struct gpu_wait *wait, struct gpu_tracked_resource *resource)
 {
-	const struct gpu_rect part = take_part(wait->command);
+	struct gpu_device *device = wait->device;
+	const struct gpu_rect part = next_part(wait->command, resource);
 
 	gpu_wait_begin(wait, &shown_ops, resource);
-	gpu_outputs_flush(wait->device, resource, &part, wait);
-	if (wait->command->args.flush.r.height != 0)
+	if (gpu_paging_is_busy(device)) {
 		gpu_wait_add_turn(wait);
-	return gpu_wait_go(wait);
+		return;
+	}
+	wait->command->flush_lines = part.height;
+	gpu_outputs_flush(device, resource, &part, wait);
+	if (part.height < le32toh(wait->command->args.flush.r.height) &&
+		turn_is_over(&device->turn))
+		gpu_wait_add_turn(wait);
+}
+
+/* Shows part after part, until one is under way or the turn is over. */
+static enum gpu_verdict flush_show(struct gpu_wait *wait, struct gpu_tracked_resource *resource)
+{
+	int error;
+
+	turn_begin(&wait->device->turn);
+	do {
+		show_part(wait, resource);
+		if (!gpu_wait_is_idle(wait))
+			return gpu_wait_go(wait);
+		error = wait->error;
+		gpu_wait_abandon(wait);
+	} while (error == 0 && take_part(wait->command));
+	return flush_fail(wait->command, error);
 }
 
 static enum gpu_verdict drawn_done(struct gpu_wait *wait)

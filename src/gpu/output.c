@@ -14,11 +14,12 @@
  * guest from drawing into an image that is being sent, and this file from using its buffer again.
  *
  * A view that is new, or becomes ready, is shown everything, under a wait of its own that holds the
- * queue as well.
+ * queue as well, and part by part, as a large flush is.
  */
 #include "gpu/output.h"
 
 #include "gpu/display_calls.h"
+#include "gpu/paging.h"
 #include "gpu/pixels.h"
 #include "gpu/rect.h"
 #include "gpu/resource.h"
@@ -39,11 +40,18 @@ struct output {
 	struct gpu_buffer staging;
 };
 
-/* A display. @dmabufs: outputs of which it reads a dma-buf. @wait: while it is shown everything. */
+/*
+ * A display. @dmabufs: outputs of which it reads a dma-buf. @wait: while it is shown everything.
+ * @next_output, @next_line: how far that is; from there on @lines are under way. @was_cut: it was ended.
+ */
 struct view {
 	struct display *display;
 	gpu_output_mask dmabufs;
 	struct gpu_wait wait;
+	uint32_t next_output;
+	uint32_t next_line;
+	uint32_t lines;
+	bool was_cut;
 };
 
 struct gpu_outputs {
@@ -176,6 +184,8 @@ void gpu_output_disable(struct gpu_device *device, uint32_t scanout_id)
 
 void gpu_outputs_disable_all(struct gpu_device *device)
 {
+	for (guint i = 0; i < device->outputs->views->len; i++)
+		view_at(device->outputs, i)->was_cut = false;
 	for (uint32_t i = 0; i < GPU_OUTPUT_COUNT; i++)
 		gpu_output_disable(device, i);
 }
@@ -294,6 +304,34 @@ void gpu_outputs_flush(struct gpu_device *device, struct gpu_tracked_resource *r
 	}
 }
 
+/* Is the view sent pixels of what this output shows? */
+static bool takes_pixels(const struct view *view, uint32_t scanout_id)
+{
+	return view->display->ready && view->display->wants_pixels &&
+	       !(view->dmabufs & 1u << scanout_id);
+}
+
+static bool any_takes_pixels(const struct gpu_outputs *outputs, uint32_t scanout_id)
+{
+	for (guint i = 0; i < outputs->views->len; i++)
+		if (takes_pixels(view_at(outputs, i), scanout_id))
+			return true;
+	return false;
+}
+
+uint64_t gpu_outputs_part_len(
+	struct gpu_device *device, const struct gpu_tracked_resource *resource)
+{
+	const struct gpu_outputs *outputs = device->outputs;
+	uint64_t len = UINT64_MAX;
+
+	for (uint32_t id = 0; id < GPU_OUTPUT_COUNT; id++)
+		if ((resource->outputs & 1u << id) && any_takes_pixels(outputs, id))
+			len = MIN(
+				len, gpu_pixels_part_len(device, &outputs->output[id].framebuffer));
+	return len;
+}
+
 bool gpu_outputs_read_elsewhere(
 	const struct gpu_outputs *outputs, const struct gpu_tracked_resource *resource)
 {
@@ -313,28 +351,92 @@ void gpu_outputs_add_display(struct gpu_device *device, struct display *display)
 
 	view->display = display;
 	view->wait.device = device;
+	view->wait.opaque = view;
 	g_ptr_array_add(device->outputs->views, view);
 	if (display->ready)
 		gpu_outputs_show_on(device, display);
 }
 
+static void show_end(struct view *view)
+{
+	if (view->wait.ops)
+		gpu_wait_cancel(&view->wait, GPU_WAIT_STOPPED);
+}
+
 void gpu_outputs_remove_display(struct gpu_device *device, struct display *display)
 {
-	g_ptr_array_remove(device->outputs->views, find_view(device->outputs, display));
+	struct view *view = find_view(device->outputs, display);
+
+	show_end(view);
+	g_ptr_array_remove(device->outputs->views, view);
+}
+
+/* Return: what the view is to be shown next; NULL when it has seen all. */
+static const struct output *next_output(const struct gpu_outputs *outputs, struct view *view)
+{
+	for (; view->next_output < GPU_OUTPUT_COUNT; view->next_output++)
+		if (outputs->output[view->next_output].framebuffer.resource)
+			return &outputs->output[view->next_output];
+	return NULL;
+}
+
+/* Lines to show at a time. */
+static uint32_t lines_of_part(
+	struct gpu_device *device, const struct view *view, const struct output *output)
+{
+	const uint64_t line_len = (uint64_t)output->rect.width * sizeof(uint32_t);
+	const uint32_t left = output->rect.height - view->next_line;
+
+	if (!takes_pixels(view, view->next_output))
+		return left;
+	return (uint32_t)CLAMP(
+		gpu_pixels_part_len(device, &output->framebuffer) / line_len, 1, left);
+}
+
+/* What was under way is shown. */
+static void show_take(struct gpu_outputs *outputs, struct view *view)
+{
+	const struct output *output = next_output(outputs, view);
+
+	view->next_line += view->lines;
+	view->lines = 0;
+	if (output && view->next_line >= output->rect.height) {
+		view->next_line = 0;
+		view->next_output++;
+	}
+}
+
+static enum gpu_verdict show_more(struct view *view);
+
+static void log_not_shown(int error)
+{
+	if (error < 0)
+		log_peer("what is scanned out cannot be shown on the new display: %s",
+			g_strerror(-error));
 }
 
 static enum gpu_verdict show_on_done(struct gpu_wait *wait)
 {
-	if (wait->error < 0)
-		log_peer("what is scanned out cannot be shown on the new display: %s",
-			g_strerror(-wait->error));
-	return GPU_OK;
+	struct view *view = wait->opaque;
+
+	log_not_shown(wait->error);
+	show_take(wait->device->outputs, view);
+	return show_more(view);
 }
 
-/* There is no command that would have to be answered. */
+/* There is no command that would have to be answered; what is left comes when the reason is over. */
 static enum gpu_verdict show_on_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
 {
-	return GPU_OK;
+	struct view *view = wait->opaque;
+
+	view->lines = 0;
+	if (reason == GPU_WAIT_STOPPED) {
+		view->was_cut = true;
+		return GPU_OK;
+	}
+	if (reason == GPU_WAIT_DISPLAYS || reason == GPU_WAIT_MEMORY)
+		gpu_wait_retry(wait);
+	return GPU_WAITS;
 }
 
 static const struct gpu_wait_ops show_on_ops = {
@@ -343,22 +445,66 @@ static const struct gpu_wait_ops show_on_ops = {
 	.cancel = show_on_cancel,
 };
 
+/* Begins to show a part of @output. */
+static void show_part(struct gpu_device *device, struct view *view, const struct output *output)
+{
+	struct gpu_rect rect = output->rect;
+	struct flush flush;
+
+	if (view->next_line == 0)
+		output_show(device, view, view->next_output);
+	view->lines = lines_of_part(device, view, output);
+	rect.y += view->next_line;
+	rect.height = view->lines;
+	if (flush_init(&flush, device, view->next_output, &rect))
+		flush_view(&flush, view, &view->wait);
+}
+
+/* Shows part after part, until one is under way or the turn is over. */
+static enum gpu_verdict show_more(struct view *view)
+{
+	struct gpu_device *device = view->wait.device;
+	const struct output *output;
+
+	turn_begin(&device->turn);
+	while ((output = next_output(device->outputs, view))) {
+		gpu_wait_begin(&view->wait, &show_on_ops, NULL);
+		if (!gpu_paging_is_busy(device))
+			show_part(device, view, output);
+		if (gpu_paging_is_busy(device) || turn_is_over(&device->turn))
+			gpu_wait_add_turn(&view->wait);
+		if (!gpu_wait_is_idle(&view->wait))
+			return gpu_wait_go(&view->wait);
+		log_not_shown(view->wait.error);
+		gpu_wait_abandon(&view->wait);
+		show_take(device->outputs, view);
+	}
+	return GPU_OK;
+}
+
 void gpu_outputs_show_on(struct gpu_device *device, struct display *display)
 {
+	struct view *view = find_view(device->outputs, display);
+
+	show_end(view);
+	view->was_cut = false;
+	view->next_output = 0;
+	view->next_line = 0;
+	show_more(view);
+}
+
+void gpu_outputs_show_again(struct gpu_device *device)
+{
 	struct gpu_outputs *outputs = device->outputs;
-	struct view *view = find_view(outputs, display);
 
-	gpu_wait_begin(&view->wait, &show_on_ops, NULL);
-	for (uint32_t id = 0; id < GPU_OUTPUT_COUNT; id++) {
-		struct flush flush;
+	for (guint i = 0; i < outputs->views->len; i++) {
+		struct view *view = view_at(outputs, i);
 
-		if (!outputs->output[id].framebuffer.resource)
+		if (!view->was_cut)
 			continue;
-		output_show(device, view, id);
-		if (flush_init(&flush, device, id, &outputs->output[id].rect))
-			flush_view(&flush, view, &view->wait);
+		view->was_cut = false;
+		show_more(view);
 	}
-	gpu_wait_go(&view->wait);
 }
 
 /* The cursor */

@@ -56,6 +56,18 @@ void gpu_output_set(struct gpu_device *device, uint32_t scanout_id,
 void gpu_output_disable(struct gpu_device *device, uint32_t scanout_id);
 void gpu_outputs_disable_all(struct gpu_device *device);
 
+/** gpu_outputs_show_again() - Go on with what a stop of the queue has cut short. */
+void gpu_outputs_show_again(struct gpu_device *device);
+
+/**
+ * gpu_outputs_part_len() - How much of a resource to flush at a time
+ *
+ * Return: bytes of 32-bit pixels; the least that any display and output that are sent pixels of it
+ * are to be given in one turn.
+ */
+uint64_t gpu_outputs_part_len(
+	struct gpu_device *device, const struct gpu_tracked_resource *resource);
+
 /**
  * gpu_outputs_flush() - Bring damage onto every output that shows a resource
  * @damage: in pixels of the resource

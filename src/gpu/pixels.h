@@ -9,6 +9,14 @@
 #include <pixman.h>
 
 /**
+ * gpu_pixels_part_len() - How many bytes of a picture's 32-bit pixels to ask for at a time
+ *
+ * So that one part takes about a turn (util/turn.h) where memory is slow: little where pixels are
+ * converted, more where they are read back, much where the image is sent as it is.
+ */
+uint64_t gpu_pixels_part_len(struct gpu_device *device, const struct gpu_framebuffer *framebuffer);
+
+/**
  * gpu_pixels_get() - A rectangle of a picture as 32-bit pixels
  * @rect: inside the picture, not empty
  * @format: PIXMAN_x8r8g8b8 or PIXMAN_a8r8g8b8

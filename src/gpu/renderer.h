@@ -14,6 +14,14 @@
  *	-ENOMEM	 the guest sees VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY
  *	-EINVAL	 the guest sees VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER
  *	-ENOTSUP and all others: VIRTIO_GPU_RESP_ERR_UNSPEC
+ * Hooks that may have much to do say so below. They work in parts of well under a millisecond,
+ * charge each to @turn (util/turn.h), and return RENDERER_AGAIN when the turn is over and more is
+ * left. The device then gives the main loop its turn and calls the hook again, with the same
+ * arguments, until it returns something else. Each call does at least one part. In between
+ *	- nothing else of the control queue is carried out, but the queue may stop, which ends the
+ *	  command: the hook is not called again;
+ *	- the backing may have moved to other addresses.
+ *
  * A hook that is NULL means that the renderer cannot do this; gpu/renderer_calls.h supplies what
  * the device does then.
  */
@@ -29,6 +37,10 @@
 struct renderer;
 struct sandbox;
 struct sandbox_needs;
+struct turn;
+
+/** RENDERER_AGAIN - Returned by a hook that has more to do when the turn is over */
+#define RENDERER_AGAIN 1
 
 /** enum gpu_resource_kind - Which command made the resource */
 enum gpu_resource_kind {
@@ -97,13 +109,17 @@ struct gpu_rect {
 	uint32_t height;
 };
 
-/** struct gpu_transfer_3d - TRANSFER_TO_HOST_3D and TRANSFER_FROM_HOST_3D */
+/**
+ * struct gpu_transfer_3d - TRANSFER_TO_HOST_3D and TRANSFER_FROM_HOST_3D
+ * @done: the renderer's own: how far it got; 0 at the first call, and when there is no other
+ */
 struct gpu_transfer_3d {
 	struct virtio_gpu_box box; /* host byte order; not checked against 3D formats */
 	uint64_t offset;	   /* into the backing, bytes */
 	uint32_t level;
 	uint32_t stride;       /* bytes, 0: tight */
 	uint32_t layer_stride; /* bytes, 0: tight */
+	uint64_t done;
 };
 
 /**
@@ -208,12 +224,16 @@ struct renderer_ops {
 	 */
 	void (*ctx_destroy)(struct renderer *renderer, uint32_t ctx_id);
 
+	/** May return RENDERER_AGAIN. */
 	int (*ctx_attach_resource)(
 		struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource);
 	void (*ctx_detach_resource)(
 		struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource);
 
-	/** Make the host's side of a resource, of the kind that @resource->kind says. */
+	/**
+	 * Make the host's side of a resource, of the kind that @resource->kind says. Of an image, not of a
+	 * blob, it may return RENDERER_AGAIN; if the command ends then, resource_destroy() is called.
+	 */
 	int (*resource_create)(struct renderer *renderer, struct gpu_resource *resource);
 
 	/** Its backing, and all contexts that had it, were detached before. */
@@ -235,14 +255,21 @@ struct renderer_ops {
 	int (*transfer_to_host_2d)(struct renderer *renderer, struct gpu_resource *resource,
 		const struct gpu_rect *rect, uint64_t offset);
 
-	/** @ctx_id: 0 or an existing context. The resource has backing. */
+	/**
+	 * @ctx_id: 0 or an existing context. The resource has backing. May return RENDERER_AGAIN, and
+	 * keeps in @transfer->done how far it got.
+	 */
 	int (*transfer_to_host_3d)(struct renderer *renderer, uint32_t ctx_id,
-		struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+		struct gpu_resource *resource, struct gpu_transfer_3d *transfer);
 	int (*transfer_from_host_3d)(struct renderer *renderer, uint32_t ctx_id,
-		struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+		struct gpu_resource *resource, struct gpu_transfer_3d *transfer);
 
-	/** @commands: a private copy, aligned to 8; @len: bytes, not 0. */
-	int (*submit)(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len);
+	/**
+	 * @commands: a private copy, aligned to 8, written to; @len: bytes, not 0.
+	 * @done: bytes that earlier calls have carried out, 0 at first. May return RENDERER_AGAIN.
+	 */
+	int (*submit)(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len,
+		size_t *done);
 
 	/**
 	 * Signal @fence when all that was submitted before on its timeline is done. NULL: the
@@ -298,6 +325,7 @@ struct renderer_ops {
  * @has_3d: offer VIRTIO_GPU_F_VIRGL and the 3D commands
  * @has_blob: offer VIRTIO_GPU_F_RESOURCE_BLOB with host blobs
  * @events, @events_opaque: the device's
+ * @turn: the device's; NULL without one: a turn that never ends
  */
 struct renderer {
 	const struct renderer_ops *ops;
@@ -308,6 +336,7 @@ struct renderer {
 	bool has_blob;
 	const struct renderer_events *events;
 	void *events_opaque;
+	struct turn *turn;
 };
 
 /**

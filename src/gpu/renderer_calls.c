@@ -83,7 +83,7 @@ int renderer_calls_transfer_to_host_2d(struct renderer *renderer, struct gpu_res
 }
 
 int renderer_calls_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
 	if (!renderer->ops->transfer_to_host_3d)
 		return 0;
@@ -91,18 +91,19 @@ int renderer_calls_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_i
 }
 
 int renderer_calls_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
 	if (!renderer->ops->transfer_from_host_3d)
 		return 0;
 	return renderer->ops->transfer_from_host_3d(renderer, ctx_id, resource, transfer);
 }
 
-int renderer_calls_submit(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len)
+int renderer_calls_submit(
+	struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len, size_t *done)
 {
 	if (!renderer->ops->submit)
 		return 0;
-	return renderer->ops->submit(renderer, ctx_id, commands, len);
+	return renderer->ops->submit(renderer, ctx_id, commands, len, done);
 }
 
 bool renderer_calls_has_fences(const struct renderer *renderer)

@@ -38,12 +38,13 @@ void renderer_calls_detach_backing(struct renderer *renderer, struct gpu_resourc
 int renderer_calls_transfer_to_host_2d(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, uint64_t offset);
 int renderer_calls_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer);
 int renderer_calls_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer);
 
 /** Nothing is drawn. */
-int renderer_calls_submit(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len);
+int renderer_calls_submit(
+	struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len, size_t *done);
 
 /** Return: false without the hook: all is done already, no fence will signal. */
 bool renderer_calls_has_fences(const struct renderer *renderer);

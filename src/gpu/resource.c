@@ -111,67 +111,44 @@ static void forget_pages(struct gpu_resource *base)
 	base->backing_len = 0;
 }
 
-/* Lets go of the guest's pages; the list of them is kept. */
-static void release_pages(
-	struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque)
+void gpu_resource_release_pages(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
 	if (resource->base.iov && resource->is_renderers)
 		renderer_calls_detach_backing(device->renderer, &resource->base);
 	forget_pages(&resource->base);
 }
 
-/* Finds the pages of @backing and hands them to the renderer. */
-static int resolve_pages(struct gpu_device *device, struct gpu_tracked_resource *resource,
-	const struct gpu_backing *backing)
+/* Moves what was found to the resource; the renderer does not know of it yet. */
+static void move_pages(struct gpu_resource *base, struct gpu_page_walk *walk)
+{
+	base->iov = g_steal_pointer(&walk->iov);
+	base->iov_starts = g_steal_pointer(&walk->starts);
+	base->iov_count = walk->used;
+	base->backing_len = walk->len;
+}
+
+int gpu_resource_take_pages(struct gpu_device *device, struct gpu_tracked_resource *resource,
+	struct gpu_page_walk *walk)
 {
 	struct gpu_resource *base = &resource->base;
-	int ret = gpu_backing_resolve(backing, device->memory, base);
+	int ret = 0;
 
-	if (ret < 0)
-		return ret;
-	base->backing_len = backing->len;
+	move_pages(base, walk);
 	if (resource->is_renderers)
 		ret = renderer_calls_attach_backing(device->renderer, base);
+	turn_charge(&device->turn, 0);
 	if (ret < 0)
 		forget_pages(base);
 	return ret;
-}
-
-static void release_memory(
-	struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque)
-{
-	release_pages(device, resource, NULL);
-	gpu_blob_release(resource);
-}
-
-void gpu_resource_release_memory(struct gpu_device *device)
-{
-	gpu_resource_foreach(device, release_memory, NULL);
-}
-
-static void resolve_memory(
-	struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque)
-{
-	int ret = 0;
-
-	if (resource->backing.entries)
-		ret = resolve_pages(device, resource, &resource->backing);
-	if (ret < 0)
-		log_peer("resource %u lost its pages when the memory table changed: %s",
-			resource->base.id, g_strerror(-ret));
-}
-
-void gpu_resource_resolve_memory(struct gpu_device *device)
-{
-	gpu_resource_foreach(device, resolve_memory, NULL);
 }
 
 static void detach_backing(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
 	if (!resource->backing.entries)
 		return;
-	release_pages(device, resource, NULL);
+	gpu_resource_release_pages(device, resource);
 	release_backing(device, resource->backing.count);
+	turn_charge(&device->turn, gpu_backing_cost(resource->backing.count));
 	gpu_backing_finish(&resource->backing);
 }
 
@@ -214,58 +191,40 @@ enum gpu_verdict gpu_resource_check_new(
 	return GPU_OK;
 }
 
-/* Makes the renderer's side. Return: 0 or a negative errno. */
-static int create_renderers(struct gpu_device *device, struct gpu_tracked_resource *resource)
+/* Counts what it takes, and moves what is in @list to it. Return: 0 or a negative errno. */
+static int resource_charge(struct gpu_device *device, struct gpu_tracked_resource *resource,
+	struct gpu_page_list *list)
 {
-	struct renderer *renderer = device->renderer;
-
-	resource->is_renderers = resource->base.kind != GPU_RESOURCE_BLOB || renderer->has_blob;
-	if (!resource->is_renderers)
-		return 0;
-	return renderer_calls_resource_create(renderer, &resource->base);
-}
-
-/* Finds a blob's pages, and makes the renderer's side. Return: 0 or a negative errno. */
-static int resource_realize(struct gpu_device *device, struct gpu_tracked_resource *resource)
-{
-	struct gpu_resource *base = &resource->base;
-	int ret = 0;
-
-	if (resource->backing.entries) {
-		ret = gpu_backing_resolve(&resource->backing, device->memory, base);
-		base->backing_len = resource->backing.len;
-	}
-	if (ret == 0)
-		ret = create_renderers(device, resource);
-	if (ret < 0)
-		forget_pages(base);
-	return ret;
-}
-
-/* Everything that can fail in gpu_resource_add(). Return: 0 or a negative errno. */
-static int resource_init(struct gpu_device *device, struct gpu_tracked_resource *resource)
-{
+	const uint32_t count = list ? list->backing.count : 0;
 	int ret = gpu_hostmem_charge(device, resource->host_len);
 
 	if (ret < 0)
 		return ret;
-	ret = charge_backing(device, resource->backing.count);
-	if (ret < 0)
-		goto err_hostmem;
-	ret = resource_realize(device, resource);
-	if (ret < 0)
-		goto err_backing;
+	ret = charge_backing(device, count);
+	if (ret < 0) {
+		gpu_hostmem_release(device, resource->host_len);
+		return ret;
+	}
+	if (list) {
+		resource->backing = gpu_backing_steal(&list->backing);
+		move_pages(&resource->base, &list->walk);
+	}
 	return 0;
-
-err_backing:
-	release_backing(device, resource->backing.count);
-err_hostmem:
-	gpu_hostmem_release(device, resource->host_len);
-	return ret;
 }
 
-enum gpu_verdict gpu_resource_add(struct gpu_device *device, struct gpu_command *command,
-	const struct gpu_resource *prepared, struct gpu_backing *backing, uint64_t host_len)
+/* The reverse, of a resource that is in no table. */
+static void resource_discard(struct gpu_device *device, struct gpu_tracked_resource *resource)
+{
+	release_backing(device, resource->backing.count);
+	gpu_hostmem_release(device, resource->host_len);
+	gpu_backing_finish(&resource->backing);
+	forget_pages(&resource->base);
+	g_free(resource);
+}
+
+/* A resource that is not in the table yet. Return: 0 or a negative errno. */
+static int resource_prepare(struct gpu_device *device, const struct gpu_resource *prepared,
+	struct gpu_page_list *list, uint64_t host_len, struct gpu_tracked_resource **ret_resource)
 {
 	struct gpu_tracked_resource *resource = g_new0(struct gpu_tracked_resource, 1);
 	int ret;
@@ -274,16 +233,97 @@ enum gpu_verdict gpu_resource_add(struct gpu_device *device, struct gpu_command 
 	resource->refs = 1;
 	resource->host_len = host_len;
 	resource->udmabuf_fd = -1;
-	if (backing)
-		resource->backing = *backing;
-	ret = resource_init(device, resource);
-	if (ret < 0) {
-		gpu_backing_finish(&resource->backing);
+	resource->is_renderers = prepared->kind != GPU_RESOURCE_BLOB || device->renderer->has_blob;
+	ret = resource_charge(device, resource, list);
+	if (ret < 0)
 		g_free(resource);
+	else
+		*ret_resource = resource;
+	return ret;
+}
+
+/* Makes the renderer's side. Return: 0, RENDERER_AGAIN or a negative errno. */
+static int create_renderers(struct gpu_device *device, struct gpu_tracked_resource *resource)
+{
+	int ret = 0;
+
+	if (resource->is_renderers)
+		ret = renderer_calls_resource_create(device->renderer, &resource->base);
+	turn_charge(&device->turn, 0);
+	return ret;
+}
+
+static void resource_enter(struct gpu_device *device, struct gpu_tracked_resource *resource)
+{
+	g_hash_table_insert(
+		device->resources->by_id, GUINT_TO_POINTER(resource->base.id), resource);
+}
+
+enum gpu_verdict gpu_resource_add_blob(struct gpu_device *device, struct gpu_command *command,
+	const struct gpu_resource *prepared, struct gpu_page_list *list, uint64_t host_len)
+{
+	struct gpu_tracked_resource *resource;
+	int ret = resource_prepare(device, prepared, list, host_len, &resource);
+
+	if (ret < 0)
 		return gpu_command_fail(command, prepared->id, ret);
-	}
-	g_hash_table_insert(device->resources->by_id, GUINT_TO_POINTER(prepared->id), resource);
-	return GPU_OK;
+	ret = create_renderers(device, resource);
+	if (ret == 0)
+		resource_enter(device, resource);
+	else
+		resource_discard(device, resource);
+	return gpu_command_fail(command, prepared->id, ret);
+}
+
+/* An image that its renderer is making. @resource: NULL when it is in the table. */
+struct making {
+	struct gpu_device *device;
+	struct gpu_tracked_resource *resource;
+	bool has_begun;
+};
+
+static void making_free(void *opaque)
+{
+	struct making *making = opaque;
+	struct gpu_tracked_resource *resource = making->resource;
+
+	if (resource && making->has_begun)
+		renderer_calls_resource_destroy(making->device->renderer, &resource->base);
+	if (resource)
+		resource_discard(making->device, resource);
+	g_free(making);
+}
+
+static enum gpu_verdict making_step(
+	struct gpu_command *command, struct gpu_tracked_resource *nothing)
+{
+	struct making *making = command->steps.opaque;
+	const uint32_t id = making->resource->base.id;
+	int ret = create_renderers(making->device, making->resource);
+
+	making->has_begun = ret == RENDERER_AGAIN;
+	if (making->has_begun)
+		return GPU_AGAIN;
+	if (ret == 0)
+		resource_enter(making->device, g_steal_pointer(&making->resource));
+	return gpu_command_fail(command, id, ret);
+}
+
+/* Makes an image and enters it into the table. */
+static enum gpu_verdict add_image(struct gpu_device *device, struct gpu_command *command,
+	const struct gpu_resource *prepared, uint64_t host_len)
+{
+	struct gpu_tracked_resource *resource;
+	struct making *making;
+	int ret = resource_prepare(device, prepared, NULL, host_len, &resource);
+
+	if (ret < 0)
+		return gpu_command_fail(command, prepared->id, ret);
+	making = g_new0(struct making, 1);
+	making->device = device;
+	making->resource = resource;
+	gpu_steps_keep(command, making, making_free);
+	return gpu_steps_run(command, NULL, making_step);
 }
 
 /* The commands */
@@ -307,7 +347,7 @@ enum gpu_verdict gpu_handle_resource_create_2d(
 		resource.width > GPU_MAX_2D_SIZE || resource.height > GPU_MAX_2D_SIZE)
 		return gpu_command_refuse(command, resource.id, GPU_ERR_INVALID_PARAMETER,
 			"the format or the size is not possible");
-	return gpu_resource_add(device, command, &resource, NULL,
+	return add_image(device, command, &resource,
 		(uint64_t)resource.width * resource.height * GPU_2D_BYTES_PER_PIXEL);
 }
 
@@ -355,7 +395,7 @@ enum gpu_verdict gpu_handle_resource_create_3d(
 	if (!estimate_3d(&resource, &host_len))
 		return gpu_command_refuse(
 			command, resource.id, GPU_ERR_OUT_OF_MEMORY, "the size is not possible");
-	return gpu_resource_add(device, command, &resource, NULL, host_len);
+	return add_image(device, command, &resource, host_len);
 }
 
 enum gpu_verdict gpu_handle_resource_unref(struct gpu_device *device, struct gpu_command *command)
@@ -369,21 +409,34 @@ enum gpu_verdict gpu_handle_resource_unref(struct gpu_device *device, struct gpu
 	return GPU_OK;
 }
 
-/* On success @backing belongs to @resource. */
-static int attach_backing(struct gpu_device *device, struct gpu_tracked_resource *resource,
-	const struct gpu_backing *backing)
+/* On success what is in @list belongs to @resource. */
+static int attach_list(struct gpu_device *device, struct gpu_tracked_resource *resource,
+	struct gpu_page_list *list)
 {
-	int ret = charge_backing(device, backing->count);
+	int ret = charge_backing(device, list->backing.count);
 
 	if (ret < 0)
 		return ret;
-	ret = resolve_pages(device, resource, backing);
+	ret = gpu_resource_take_pages(device, resource, &list->walk);
 	if (ret < 0) {
-		release_backing(device, backing->count);
+		release_backing(device, list->backing.count);
 		return ret;
 	}
-	resource->backing = *backing;
+	resource->backing = gpu_backing_steal(&list->backing);
 	return 0;
+}
+
+static enum gpu_verdict attach_step(
+	struct gpu_command *command, struct gpu_tracked_resource *resource)
+{
+	struct gpu_page_list *list = command->steps.opaque;
+	int ret = gpu_page_list_read(list, command);
+
+	if (ret == GPU_WALK_AGAIN)
+		return GPU_AGAIN;
+	if (ret == 0)
+		ret = attach_list(command->device, resource, list);
+	return gpu_command_fail(command, resource->base.id, ret);
 }
 
 enum gpu_verdict gpu_handle_resource_attach_backing(
@@ -392,7 +445,7 @@ enum gpu_verdict gpu_handle_resource_attach_backing(
 	const struct virtio_gpu_resource_attach_backing *args = &command->args.attach_backing;
 	uint32_t id = le32toh(args->resource_id);
 	struct gpu_tracked_resource *resource = gpu_resource_require(device, command, id);
-	struct gpu_backing backing;
+	struct gpu_page_list *list;
 	int ret;
 
 	if (!resource)
@@ -402,13 +455,11 @@ enum gpu_verdict gpu_handle_resource_attach_backing(
 			command, id, GPU_ERR_INVALID_PARAMETER, "a blob has its pages for life");
 	if (resource->backing.entries)
 		return gpu_command_refuse(command, id, GPU_ERR_UNSPEC, "it has backing already");
-	ret = gpu_backing_read(command, le32toh(args->nr_entries), &backing);
-	if (ret == 0) {
-		ret = attach_backing(device, resource, &backing);
-		if (ret < 0)
-			gpu_backing_finish(&backing);
-	}
-	return gpu_command_fail(command, id, ret);
+	ret = gpu_page_list_create(command, le32toh(args->nr_entries), &list);
+	if (ret < 0)
+		return gpu_command_fail(command, id, ret);
+	gpu_steps_keep(command, list, gpu_page_list_free);
+	return gpu_steps_run(command, resource, attach_step);
 }
 
 enum gpu_verdict gpu_handle_resource_detach_backing(

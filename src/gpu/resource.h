@@ -73,15 +73,15 @@ enum gpu_verdict gpu_resource_check_new(
 	struct gpu_device *device, struct gpu_command *command, uint32_t id);
 
 /**
- * gpu_resource_add() - Make a resource and enter it into the table
+ * gpu_resource_add_blob() - Make a blob and enter it into the table
  * @prepared: what it is to be; copied
- * @backing: of a blob, NULL for none; taken, also on failure
+ * @list: of the guest's pages, read to its end; NULL for none; what is in it is taken, also on failure
  * @host_len: host memory that it will take, bytes
  *
  * Return: GPU_OK, or why not.
  */
-enum gpu_verdict gpu_resource_add(struct gpu_device *device, struct gpu_command *command,
-	const struct gpu_resource *prepared, struct gpu_backing *backing, uint64_t host_len);
+enum gpu_verdict gpu_resource_add_blob(struct gpu_device *device, struct gpu_command *command,
+	const struct gpu_resource *prepared, struct gpu_page_list *list, uint64_t host_len);
 
 /** gpu_resource_foreach() - Call @fn for each resource; it may not add or destroy any. */
 void gpu_resource_foreach(struct gpu_device *device,
@@ -91,11 +91,17 @@ void gpu_resource_foreach(struct gpu_device *device,
 /** gpu_resource_destroy_all() - Every resource, for a reset. */
 void gpu_resource_destroy_all(struct gpu_device *device);
 
-/** gpu_resource_release_memory() - Let go of all guest memory; the lists are kept. */
-void gpu_resource_release_memory(struct gpu_device *device);
+/** gpu_resource_release_pages() - Let go of the guest's pages; the list of them is kept. */
+void gpu_resource_release_pages(struct gpu_device *device, struct gpu_tracked_resource *resource);
 
-/** gpu_resource_resolve_memory() - Resolve all lists again. */
-void gpu_resource_resolve_memory(struct gpu_device *device);
+/**
+ * gpu_resource_take_pages() - Hand pages that were found to the resource, and to the renderer
+ * @walk: at its end; what is in it is taken, also on failure
+ *
+ * Return: 0 or a negative errno.
+ */
+int gpu_resource_take_pages(struct gpu_device *device, struct gpu_tracked_resource *resource,
+	struct gpu_page_walk *walk);
 
 enum gpu_verdict gpu_handle_resource_create_2d(
 	struct gpu_device *device, struct gpu_command *command);

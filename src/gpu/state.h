@@ -9,6 +9,7 @@
 #include "gpu/device.h"
 #include "gpu/wait.h"
 #include "util/pool.h"
+#include "util/turn.h"
 
 #include <glib.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@ struct gpu_contexts;
 struct gpu_fences;
 struct gpu_mappings;
 struct gpu_outputs;
+struct gpu_paging;
 struct gpu_resources;
 struct gpu_tracked_resource;
 
@@ -34,6 +36,7 @@ struct gpu_put_off {
  * @commands: struct gpu_command that nobody uses (gpu/command.c)
  * @udmabuf_fd: /dev/udmabuf, or -1; owned
  * @events_read: of the configuration space
+ * @turn: the budget of this round of the main loop
  */
 struct gpu_device {
 	struct renderer *renderer;
@@ -43,6 +46,7 @@ struct gpu_device {
 	const struct gpu_device_events *events;
 	void *events_opaque;
 
+	struct turn turn;
 	struct pool commands;
 	struct gpu_waits waits;
 	struct gpu_put_off put_off;
@@ -51,6 +55,7 @@ struct gpu_device {
 	struct gpu_fences *fences;
 	struct gpu_mappings *mappings;
 	struct gpu_outputs *outputs;
+	struct gpu_paging *paging;
 	uint64_t hostmem_used;
 	uint32_t scanout_count;
 	uint32_t events_read;

@@ -2,7 +2,7 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * Transfers between a resource's backing and its image on the host (virtio 1.3, section 5.7.6.8).
- * Large 2D ones go in parts, so that nothing else in the main loop waits for all of one.
+ * They go in steps (gpu/steps.h), so that nothing else in the main loop waits for all of one.
  *
  * Whatever moves is checked here against the resource and the backing, for all renderers.
  */
@@ -15,7 +15,6 @@
 #include "gpu/renderer_calls.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
-#include "gpu/wait.h"
 #include "util/checked.h"
 
 #include <errno.h>
@@ -71,49 +70,35 @@ static int transfer_lines(
 	return ret;
 }
 
-static enum gpu_verdict transfer_parts(
-	struct gpu_command *command, struct gpu_tracked_resource *resource);
-
-static enum gpu_verdict turn_done(struct gpu_wait *wait)
-{
-	/* The pages went when the memory table changed, and not all came back. */
-	if (!wait->resource->base.iov)
-		return gpu_command_refuse(wait->command, wait->resource->base.id, GPU_ERR_UNSPEC,
-			"it lost its backing");
-	return transfer_parts(wait->command, wait->resource);
-}
-
-static enum gpu_verdict turn_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
-{
-	return reason == GPU_WAIT_STOPPED ? GPU_ERR_UNSPEC : GPU_WAITS;
-}
-
-static const struct gpu_wait_ops turn_ops = {
-	.holds_queue = true,
-	.done = turn_done,
-	.cancel = turn_cancel,
-};
-
-static enum gpu_verdict transfer_parts(
+static enum gpu_verdict transfer_step(
 	struct gpu_command *command, struct gpu_tracked_resource *resource)
 {
-	const struct gpu_rect left = gpu_rect_from_guest(&command->args.transfer_2d.r);
-	const uint64_t max_lines =
-		GPU_MAX_COPY_LEN / ((uint64_t)left.width * GPU_2D_BYTES_PER_PIXEL);
-	const uint32_t line_count = (uint32_t)CLAMP(max_lines, 1, left.height);
-	int ret = transfer_lines(command, resource, line_count);
+	struct turn *turn = &command->device->turn;
+	struct gpu_rect left = gpu_rect_from_guest(&command->args.transfer_2d.r);
+	const uint64_t line_len = (uint64_t)left.width * GPU_2D_BYTES_PER_PIXEL;
 
-	if (ret < 0)
-		return gpu_command_fail(command, resource->base.id, ret);
-	if (line_count == left.height)
-		return GPU_OK;
-	gpu_wait_begin(&command->wait, &turn_ops, resource);
-	gpu_wait_add_turn(&command->wait);
-	return gpu_wait_go(&command->wait);
+	/* The pages went when the memory table changed, and not all came back. */
+	if (!resource->base.iov)
+		return gpu_command_refuse(
+			command, resource->base.id, GPU_ERR_UNSPEC, "it lost its backing");
+	for (; left.height > 0; left = gpu_rect_from_guest(&command->args.transfer_2d.r)) {
+		const uint32_t count = (uint32_t)CLAMP(TURN_PART_LEN / line_len, 1, left.height);
+		int ret = transfer_lines(command, resource, count);
+
+		if (ret < 0)
+			return gpu_command_fail(command, resource->base.id, ret);
+		turn_charge(turn, count * line_len);
+		if (count < left.height && turn_is_over(turn))
+			return GPU_AGAIN;
+	}
+	return GPU_OK;
 }
 
 /* Shorter ones stay in the cache as a whole. */
 #define PUT_OFF_MIN_LEN (256u << 10)
+
+/* A 4K frame. What is put off may have to be done at once. */
+#define PUT_OFF_MAX_LEN (32u << 20)
 
 /* Only into an image where it is sent from, and before nothing but its flush could want it done. */
 static bool can_put_off(struct gpu_device *device, const struct gpu_command *command,
@@ -123,7 +108,7 @@ static bool can_put_off(struct gpu_device *device, const struct gpu_command *com
 	size_t stride;
 
 	return command->request->has_next && !(command->hdr.flags & VIRTIO_GPU_FLAG_FENCE) &&
-	       len >= PUT_OFF_MIN_LEN && len <= GPU_MAX_COPY_LEN &&
+	       len >= PUT_OFF_MIN_LEN && len <= PUT_OFF_MAX_LEN &&
 	       renderer_calls_get_pixels(device->renderer, resource, &stride);
 }
 
@@ -140,6 +125,14 @@ bool gpu_transfer_is_put_off(
 	return device->put_off.command && device->put_off.resource == resource;
 }
 
+static int fetch_lines(const struct gpu_put_off *put_off, uint32_t line_count)
+{
+	const uint64_t stride = stride_of(&put_off->resource->base);
+
+	turn_charge(&put_off->command->device->turn, line_count * stride);
+	return transfer_lines(put_off->command, put_off->resource, line_count);
+}
+
 void gpu_transfer_fetch(struct gpu_device *device, uint32_t end_y)
 {
 	struct gpu_put_off *put_off = &device->put_off;
@@ -149,8 +142,7 @@ void gpu_transfer_fetch(struct gpu_device *device, uint32_t end_y)
 		return;
 	left = gpu_rect_from_guest(&put_off->command->args.transfer_2d.r);
 	if (left.height > 0 && end_y > left.y)
-		put_off->error = transfer_lines(
-			put_off->command, put_off->resource, MIN(end_y - left.y, left.height));
+		put_off->error = fetch_lines(put_off, MIN(end_y - left.y, left.height));
 }
 
 void gpu_transfer_settle(struct gpu_device *device)
@@ -161,6 +153,7 @@ void gpu_transfer_settle(struct gpu_device *device)
 
 	if (!command)
 		return;
+	turn_begin(&device->turn);
 	gpu_transfer_fetch(device, UINT32_MAX);
 	verdict = gpu_command_fail(command, put_off->resource->base.id, put_off->error);
 	gpu_resource_unref(put_off->resource);
@@ -195,17 +188,13 @@ enum gpu_verdict gpu_handle_transfer_to_host_2d(
 			"the backing is too short for the rectangle");
 	if (can_put_off(device, command, &resource->base, &rect))
 		return put_off(command, resource);
-	return transfer_parts(command, resource);
+	return gpu_steps_run(command, resource, transfer_step);
 }
 
-typedef int (*transfer_3d_fn)(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
-
-static enum gpu_verdict transfer_3d(
-	struct gpu_device *device, struct gpu_command *command, transfer_3d_fn transfer_fn)
+/* Return: in this machine's byte order. */
+static struct gpu_transfer_3d take_transfer(const struct virtio_gpu_transfer_host_3d *args)
 {
-	const struct virtio_gpu_transfer_host_3d *args = &command->args.transfer_3d;
-	const struct gpu_transfer_3d transfer = {
+	return (struct gpu_transfer_3d){
 		.box =
 			{
 				.x = le32toh(args->box.x),
@@ -220,11 +209,33 @@ static enum gpu_verdict transfer_3d(
 		.stride = le32toh(args->stride),
 		.layer_stride = le32toh(args->layer_stride),
 	};
+}
+
+static enum gpu_verdict transfer_3d_step(
+	struct gpu_command *command, struct gpu_tracked_resource *resource)
+{
+	struct gpu_device *device = command->device;
+	const bool is_to_host = command->hdr.type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D;
+	int ret;
+
+	if (!resource->base.iov)
+		return gpu_command_refuse(
+			command, resource->base.id, GPU_ERR_UNSPEC, "it lost its backing");
+	ret = (is_to_host ? renderer_calls_transfer_to_host_3d
+			  : renderer_calls_transfer_from_host_3d)(
+		device->renderer, command->hdr.ctx_id, &resource->base, &command->transfer_3d);
+	turn_charge(&device->turn, 0);
+	return ret == RENDERER_AGAIN ? GPU_AGAIN
+				     : gpu_command_fail(command, resource->base.id, ret);
+}
+
+enum gpu_verdict gpu_handle_transfer_3d(struct gpu_device *device, struct gpu_command *command)
+{
+	const struct virtio_gpu_transfer_host_3d *args = &command->args.transfer_3d;
 	uint32_t id = le32toh(args->resource_id);
 	uint32_t ctx_id = command->hdr.ctx_id;
 	struct gpu_tracked_resource *resource;
 	enum gpu_verdict verdict;
-	int ret;
 
 	if (ctx_id != 0 && !gpu_context_find(device, ctx_id))
 		return gpu_command_refuse(
@@ -234,18 +245,6 @@ static enum gpu_verdict transfer_3d(
 		return verdict;
 	if (!resource->is_renderers)
 		return GPU_ERR_INVALID_PARAMETER;
-	ret = transfer_fn(device->renderer, ctx_id, &resource->base, &transfer);
-	return gpu_command_fail(command, id, ret);
-}
-
-enum gpu_verdict gpu_handle_transfer_to_host_3d(
-	struct gpu_device *device, struct gpu_command *command)
-{
-	return transfer_3d(device, command, renderer_calls_transfer_to_host_3d);
-}
-
-enum gpu_verdict gpu_handle_transfer_from_host_3d(
-	struct gpu_device *device, struct gpu_command *command)
-{
-	return transfer_3d(device, command, renderer_calls_transfer_from_host_3d);
+	command->transfer_3d = take_transfer(args);
+	return gpu_steps_run(command, resource, transfer_3d_step);
 }

@@ -29,7 +29,5 @@ void gpu_transfer_fetch(struct gpu_device *device, uint32_t end_y);
 /** gpu_transfer_settle() - Do what is left of a transfer that was put off, if any, and answer it. */
 void gpu_transfer_settle(struct gpu_device *device);
 
-enum gpu_verdict gpu_handle_transfer_to_host_3d(
-	struct gpu_device *device, struct gpu_command *command);
-enum gpu_verdict gpu_handle_transfer_from_host_3d(
-	struct gpu_device *device, struct gpu_command *command);
+/** gpu_handle_transfer_3d() - TRANSFER_TO_HOST_3D and TRANSFER_FROM_HOST_3D. */
+enum gpu_verdict gpu_handle_transfer_3d(struct gpu_device *device, struct gpu_command *command);

@@ -7,10 +7,11 @@
 /**
  * enum gpu_verdict - What a handler decided about a command
  *
- * GPU_WAITS: the command's wait (gpu/wait.h) will finish it. All others are the response code
- * itself (virtio 1.3, section 5.7.6.7).
+ * GPU_WAITS: the command's wait (gpu/wait.h) will finish it. GPU_AGAIN: of a step only (gpu/steps.h).
+ * All others are the response code itself (virtio 1.3, section 5.7.6.7).
  */
 enum gpu_verdict {
+	GPU_AGAIN = 0,
 	GPU_WAITS = 1,
 	GPU_OK = VIRTIO_GPU_RESP_OK_NODATA,
 	GPU_OK_DISPLAY_INFO = VIRTIO_GPU_RESP_OK_DISPLAY_INFO,

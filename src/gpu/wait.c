@@ -139,6 +139,16 @@ void gpu_waits_resume(struct gpu_device *device)
 		device->events->resumed(device->events_opaque);
 }
 
+/* It is on no timeline: who waits for one has nothing under way that such a reason ends. */
+void gpu_wait_retry(struct gpu_wait *wait)
+{
+	gpu_outputs_forget_wait(wait->device, wait);
+	source_clear(&wait->turn);
+	wait->count = 0;
+	wait->error = 0;
+	gpu_wait_add_turn(wait);
+}
+
 void gpu_wait_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
 {
 	struct gpu_command *command = wait->command;

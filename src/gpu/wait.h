@@ -131,6 +131,20 @@ void gpu_waits_resume(struct gpu_device *device);
 /** gpu_wait_abandon() - Instead of gpu_wait_go(): nothing was added, and the caller answers. */
 void gpu_wait_abandon(struct gpu_wait *wait);
 
+/**
+ * gpu_wait_retry() - What is under way is forgotten, and done() comes with the next turn
+ *
+ * From @ops->cancel, which then returns GPU_WAITS: for a reason that ends what is under way, and not the
+ * command. done() finds no error, and begins it again.
+ */
+void gpu_wait_retry(struct gpu_wait *wait);
+
+/** gpu_wait_is_idle() - Has nothing been added, between gpu_wait_begin() and gpu_wait_go()? */
+static inline bool gpu_wait_is_idle(const struct gpu_wait *wait)
+{
+	return wait->count == 1;
+}
+
 /** gpu_wait_cancel() - End it, if the reason is one for it. */
 void gpu_wait_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason);
 

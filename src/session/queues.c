@@ -4,9 +4,9 @@
  * Between the rings and the device: chains become requests, completed requests are pushed, the
  * driver is notified once for a batch.
  *
- * The control queue is taken in batches of at most BATCH requests, so that a guest that never
- * stops sending does not keep the rest of the main loop (the vhost-user socket above all)
- * waiting.
+ * A queue is taken in batches of at most BATCH requests, and no longer than the device's turn lasts
+ * (util/turn.h), so that a guest that never stops sending does not keep the rest of the main loop (the
+ * vhost-user socket above all) waiting. Each time one request is taken at least.
  */
 #include "session/internal.h"
 #include "util/log.h"
@@ -54,6 +54,12 @@ static const struct gpu_request_ops request_ops = {
 	.complete = request_complete,
 };
 
+static bool can_take(struct session *session, unsigned int index)
+{
+	return index == SESSION_QUEUE_CONTROL ? gpu_device_can_take(session->device)
+					      : gpu_device_can_take_cursor(session->device);
+}
+
 /* Takes one request. Return: false where there is none, or none may be taken now. */
 static bool take_one(struct session *session, struct virtq *vq, unsigned int index)
 {
@@ -61,7 +67,7 @@ static bool take_one(struct session *session, struct virtq *vq, unsigned int ind
 	struct virtq_chain *chain;
 	int ret;
 
-	if (index == SESSION_QUEUE_CONTROL && !gpu_device_can_take(session->device))
+	if (!can_take(session, index))
 		return false;
 	ret = virtq_pop(vq, &chain);
 	if (ret < 0) {
@@ -121,8 +127,7 @@ void session_queues_finish(struct session *session)
 
 bool session_queue_has_work(struct session *session, unsigned int index)
 {
-	return vhost_queue_is_enabled(session->vhost, index) &&
-	       (index != SESSION_QUEUE_CONTROL || gpu_device_can_take(session->device)) &&
+	return vhost_queue_is_enabled(session->vhost, index) && can_take(session, index) &&
 	       virtq_has_chains(vhost_get_queue(session->vhost, index));
 }
 
@@ -131,27 +136,34 @@ static bool wait_for_kick(struct session *session, struct virtq *vq, unsigned in
 {
 	if (session_polling_is_on(session) || virtq_is_broken(vq) || !virtq_enable_kicks(vq))
 		return false;
-	return index != SESSION_QUEUE_CONTROL || gpu_device_can_take(session->device);
+	return can_take(session, index);
+}
+
+/* May another request be taken after @count in this batch? */
+static bool may_go_on(struct session *session, unsigned int count)
+{
+	return count == 0 || (count < BATCH && !gpu_device_turn_is_over(session->device));
 }
 
 void session_process_queue(struct session *session, unsigned int index)
 {
 	struct virtq *vq = vhost_get_queue(session->vhost, index);
 	unsigned int count = 0;
+	bool may_take;
 
 	if (!vhost_queue_is_enabled(session->vhost, index))
 		return;
 	session_polling_begin_work(session);
 	virtq_disable_kicks(vq);
 	do {
-		while (count < BATCH && take_one(session, vq, index))
+		while ((may_take = may_go_on(session, count)) && take_one(session, vq, index))
 			count++;
 		if (count > 0)
 			session_polling_extend(session);
-	} while (count < BATCH && wait_for_kick(session, vq, index));
+	} while (may_take && wait_for_kick(session, vq, index));
 	gpu_device_settle(session->device);
 	virtq_notify(vq);
-	if (count == BATCH)
+	if (!may_take)
 		go_on_later(session);
 }
 

@@ -229,6 +229,9 @@ static void session_resumed(void *opaque)
 	session_notify_queues(session);
 	session_polling_extend(session);
 	session_process_queue(session, SESSION_QUEUE_CONTROL);
+	/* It stands still only while the guest's pages are looked up. */
+	if (session_queue_has_work(session, SESSION_QUEUE_CURSOR))
+		session_process_queue(session, SESSION_QUEUE_CURSOR);
 }
 
 static void config_changed(void *opaque)

@@ -53,6 +53,7 @@ static _Thread_local struct watch {
 	int epoll_fd;
 	int wake_fd; /* GLib's own */
 	bool has_news;
+	uint64_t round;
 	LIST_HEAD(, descriptor) descriptors;
 } watch;
 
@@ -199,6 +200,7 @@ static gint watch_wait(GPollFD *fds, guint count, gint timeout_ms)
 	watch_wake_fd(fds);
 	do {
 		watch.has_news = false;
+		watch.round++;
 		found = epoll_wait(watch.epoll_fd, events, MAX_EVENTS, timeout_ms);
 		is_for_glib = watch_note(events, found, fds);
 		call_ready(EPOLLET);
@@ -235,13 +237,21 @@ static GSource *source_attach(
 	return source;
 }
 
+uint64_t source_round(void)
+{
+	if (!watch.context)
+		watch.round++;
+	return watch.round;
+}
+
 int source_epoll_begin(GMainContext *context)
 {
 	const int fd = epoll_create1(EPOLL_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
-	watch = (struct watch){.context = context, .epoll_fd = fd, .wake_fd = -1};
+	watch = (struct watch){
+		.context = context, .epoll_fd = fd, .wake_fd = -1, .round = watch.round + 1};
 	watch.source =
 		source_attach(context, g_source_new(&watch_funcs, sizeof(GSource)), NULL, NULL);
 	g_main_context_set_poll_func(context, watch_wait);

@@ -8,6 +8,7 @@
 
 #include <glib-unix.h>
 #include <glib.h>
+#include <stdint.h>
 
 /**
  * source_epoll_begin() - Let epoll watch the descriptors of a context, instead of poll()
@@ -23,6 +24,14 @@ int source_epoll_begin(GMainContext *context);
 
 /** source_epoll_end() - The context is not run any more, and its sources are cleared. */
 void source_epoll_end(void);
+
+/**
+ * source_round() - Which round of its main loop is this thread in?
+ *
+ * A number that changes whenever everything that was ready had its turn. Without source_epoll_begin()
+ * it changes with each call.
+ */
+uint64_t source_round(void);
 
 /**
  * source_add_fd() - Call a function whenever a descriptor is ready

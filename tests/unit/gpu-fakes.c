@@ -3,6 +3,7 @@
 /* See the header. */
 #include "gpu-fakes.h"
 
+#include "gpu/state.h"
 #include "util/iov.h"
 
 #include <errno.h>
@@ -37,12 +38,28 @@ static void fake_resource_destroy(struct renderer *renderer, struct gpu_resource
 	fake_of(renderer)->resources--;
 }
 
+/* The device's clock: it stands still, but for what the renderer's work and a look at it take. */
+static gint64 clock_us;
+static unsigned int tick_us;
+
+static gint64 get_clock(void)
+{
+	clock_us += tick_us;
+	return clock_us;
+}
+
+void gpu_fixture_set_tick(unsigned int us)
+{
+	tick_us = us;
+}
+
 static int fake_transfer(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, uint64_t offset)
 {
 	struct fake_renderer *fake = fake_of(renderer);
 	const size_t line_len = (size_t)rect->width * sizeof(uint32_t);
 
+	clock_us += fake->work_us;
 	g_array_append_vals(fake->transfers, rect, 1);
 	if (fake->transfer_error < 0 && fake->transfers->len > fake->transfers_good)
 		return fake->transfer_error;
@@ -67,6 +84,7 @@ static const void *fake_get_pixels(
 static int fake_read_rect(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, void *dst, size_t stride)
 {
+	clock_us += fake_of(renderer)->work_us;
 	fake_of(renderer)->reads++;
 	fake_of(renderer)->transfers_before = fake_of(renderer)->transfers->len;
 	memset(dst, fake_of(renderer)->fill, stride * rect->height);
@@ -399,6 +417,8 @@ void gpu_fixture_set_up(struct gpu_fixture *f, const struct gpu_limits *limits)
 	fake_display_init(&f->display);
 	f->device = gpu_device_create(
 		&f->renderer.base, f->memory, limits ? limits : &defaults, f->context);
+	f->device->turn.now_us = get_clock;
+	tick_us = 0;
 	gpu_device_set_events(f->device, &events, f);
 	gpu_device_set_shmem(f->device, &fake_shmem_ops, &f->shmem, FAKE_SHMEM_LEN);
 	gpu_device_add_display(f->device, &f->display.base);

@@ -23,6 +23,7 @@
  * @image_stride: bytes
  * @reads: read_rect() calls; each fills lines with @fill
  * @dmabuf_error: what export_dmabuf() returns; 0: a descriptor
+ * @work_us: how long each transfer and each reading takes, by the device's clock
  */
 struct fake_renderer {
 	struct renderer base;
@@ -38,6 +39,7 @@ struct fake_renderer {
 	unsigned int reads;
 	uint8_t fill;
 	int dmabuf_error;
+	unsigned int work_us;
 };
 
 /** struct fake_pending - A request that a display was given and has not answered */
@@ -157,6 +159,9 @@ void gpu_fixture_flush(struct gpu_fixture *f, struct flat_request *request, uint
 	const struct gpu_rect *rect);
 uint32_t gpu_fixture_ctx_create(struct gpu_fixture *f, uint32_t ctx_id, uint32_t capset_id);
 uint32_t gpu_fixture_unref(struct gpu_fixture *f, uint32_t id);
+
+/** gpu_fixture_set_tick() - Let each look at the device's clock take so long; 0 at first. */
+void gpu_fixture_set_tick(unsigned int us);
 
 /** fake_display_init() - A ready display that wants pixels. */
 void fake_display_init(struct fake_display *display);

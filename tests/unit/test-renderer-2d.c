@@ -241,7 +241,7 @@ static void test_null(void)
 	g_assert_cmpint(renderer->ops->read_rect(renderer, &resource, &outside, dst, 8), <, 0);
 	g_assert_cmpint(
 		renderer->ops->transfer_to_host_2d(renderer, &resource, &part, 0), ==, -EINVAL);
-	g_assert_cmpint(renderer->ops->submit(renderer, 1, dst, 6), ==, -EINVAL);
+	g_assert_cmpint(renderer->ops->submit(renderer, 1, dst, 6, &(size_t){0}), ==, -EINVAL);
 	g_assert_cmpint(renderer->ops->create_fence(renderer, &fence), ==, 0);
 	g_assert_cmpuint(sum, ==, 42);
 	renderer->ops->resource_destroy(renderer, &resource);

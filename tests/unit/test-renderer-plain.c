@@ -45,7 +45,7 @@ static int inner_attach(struct renderer *renderer, uint32_t ctx_id, struct gpu_r
 }
 
 static int inner_transfer(struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource,
-	const struct gpu_transfer_3d *transfer)
+	struct gpu_transfer_3d *transfer)
 {
 	g_assert_cmpint(resource->kind, !=, GPU_RESOURCE_2D);
 	inner_of(renderer)->transfers++;

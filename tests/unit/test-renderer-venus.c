@@ -595,7 +595,8 @@ static void put_signal(struct stream *s)
 
 static void submit(struct fixture *f, struct stream *s)
 {
-	g_assert_cmpint(f->ops->submit(f->renderer, CTX_ID, s->words, s->count * 4), ==, 0);
+	g_assert_cmpint(
+		f->ops->submit(f->renderer, CTX_ID, s->words, s->count * 4, &(size_t){0}), ==, 0);
 	s->count = 0;
 }
 
@@ -764,7 +765,7 @@ static void test_server_dies(void)
 		f.ops->ctx_create(f.renderer, OTHER_CTX, VIRTIO_GPU_CAPSET_VENUS, ""), <, 0);
 	g_assert_cmpint(f.ops->resource_create(f.renderer, &resource), <, 0);
 	g_assert_cmpint(make_fence(&f, 0, 5), <, 0);
-	g_assert_cmpint(f.ops->submit(f.renderer, CTX_ID, (uint32_t[2]){0}, 8), <, 0);
+	g_assert_cmpint(f.ops->submit(f.renderer, CTX_ID, (uint32_t[2]){0}, 8, &(size_t){0}), <, 0);
 	/* Nobody waits for ever for what it had begun. */
 	if (is_software_driver())
 		wait_for_fences(&f, 1);

@@ -444,7 +444,8 @@ static int submit_clear(struct fixture *f, uint32_t ctx_id, float red, float gre
 		0,
 	};
 
-	return f->renderer->ops->submit(f->renderer, ctx_id, commands, sizeof(commands));
+	return f->renderer->ops->submit(
+		f->renderer, ctx_id, commands, sizeof(commands), &(size_t){0});
 }
 
 static void test_clear(void)
@@ -526,13 +527,16 @@ static void test_query(void)
 	g_assert_cmpint(ops->attach_backing(f.renderer, &buffer), ==, 0);
 	g_assert_cmpint(ops->ctx_create(f.renderer, 3, 0, "query"), ==, 0);
 	g_assert_cmpint(ops->ctx_attach_resource(f.renderer, 3, &buffer), ==, 0);
-	g_assert_cmpint(ops->submit(f.renderer, 3, commands, sizeof(commands)), ==, 0);
+	g_assert_cmpint(
+		ops->submit(f.renderer, 3, commands, sizeof(commands), &(size_t){0}), ==, 0);
 	g_assert_cmpint(ops->create_fence(f.renderer, &fence), ==, 0);
 	wait_for_fences(&f, 1);
 	g_assert_cmpuint(state.state, ==, 1);
 	g_assert_cmpuint(state.result, ==, 0);
 	/* Once more, and away before it is polled for. */
-	g_assert_cmpint(ops->submit(f.renderer, 3, commands + 5, sizeof(commands) - 20), ==, 0);
+	g_assert_cmpint(
+		ops->submit(f.renderer, 3, commands + 5, sizeof(commands) - 20, &(size_t){0}), ==,
+		0);
 	g_assert_cmpint(ops->create_fence(f.renderer, &fence), ==, 0);
 	ops->ctx_destroy(f.renderer, 3);
 	resource_finish(&f, &buffer);
@@ -747,7 +751,8 @@ static void test_host_blob(void)
 	again = blob;
 	again.id = 8;
 	g_assert_cmpint(ops->ctx_create(f.renderer, 3, 0, "blob"), ==, 0);
-	g_assert_cmpint(ops->submit(f.renderer, 3, commands, sizeof(commands)), ==, 0);
+	g_assert_cmpint(
+		ops->submit(f.renderer, 3, commands, sizeof(commands), &(size_t){0}), ==, 0);
 	g_assert_cmpint(ops->resource_create(f.renderer, &blob), ==, 0);
 	g_assert_cmpint(ops->resource_create(f.renderer, &again), ==, -EINVAL);
 	g_assert_cmpint(ops->ctx_attach_resource(f.renderer, 3, &blob), ==, 0);
@@ -818,7 +823,7 @@ static void test_hostile_sizes(void)
 
 static void test_hostile_transfers(void)
 {
-	static const struct gpu_transfer_3d bad[] = {
+	static struct gpu_transfer_3d bad[] = {
 		{.box = {0, 0, 0, WIDTH + 1, 1, 1}},
 		{.box = {1, 0, 0, WIDTH, 1, 1}},
 		{.box = {0, HEIGHT, 0, 1, 1, 1}},
@@ -835,7 +840,7 @@ static void test_hostile_transfers(void)
 		{.box = {0, 0, 0, WIDTH, 3, 1}, .stride = 4},
 	};
 	struct gpu_resource resource = resource_3d(0);
-	const struct gpu_transfer_3d empty = {.box = {0, 0, 0, WIDTH, 0, 1}};
+	struct gpu_transfer_3d empty = {.box = {0, 0, 0, WIDTH, 0, 1}};
 	const struct renderer_ops *ops;
 	struct fixture f;
 
@@ -861,8 +866,8 @@ static void test_hostile_transfers(void)
 /* 0.10.4 would copy 16 bytes for each that it mapped. */
 static void test_hostile_buffer_read(void)
 {
-	const struct gpu_transfer_3d whole = {.box = {0, 0, 0, 64, 1, 1}};
-	const struct gpu_transfer_3d part = {.box = {0, 0, 0, 4, 1, 1}};
+	struct gpu_transfer_3d whole = {.box = {0, 0, 0, 64, 1, 1}};
+	struct gpu_transfer_3d part = {.box = {0, 0, 0, 4, 1, 1}};
 	struct gpu_resource buffer = resource_3d(0);
 	struct fixture f;
 
@@ -885,7 +890,7 @@ static void test_hostile_buffer_read(void)
 /* A pixel of 32 bytes is longer than any that a texture can have, and a buffer takes every format. */
 static void test_hostile_buffer_formats(void)
 {
-	const struct gpu_transfer_3d part = {.box = {0, 0, 0, 4, 1, 1}};
+	struct gpu_transfer_3d part = {.box = {0, 0, 0, 4, 1, 1}};
 	struct fixture f;
 
 	fixture_init(&f);
@@ -922,8 +927,7 @@ static bool holds_unwritten(const uint8_t *memory, size_t len)
 /* Draws black, where that can be, and reads it back with a heap in which fresh memory shows. */
 static bool read_shows_heap(struct fixture *f, struct gpu_resource *resource, uint8_t *memory)
 {
-	const struct gpu_transfer_3d layer = {
-		.box = {0, 0, 0, resource->width, resource->height, 1}};
+	struct gpu_transfer_3d layer = {.box = {0, 0, 0, resource->width, resource->height, 1}};
 	const struct renderer_ops *ops = f->renderer->ops;
 	struct iovec iov[] = {{memory, 100}, {memory + 100, SCAN_LEN - 100}};
 

@@ -84,7 +84,9 @@ static void open_channel(struct iovec *iov, unsigned int count)
 		==, 0);
 	g_assert_cmpint(renderer->ops->resource_create(renderer, &ring), ==, 0);
 	g_assert_cmpint(renderer->ops->ctx_attach_resource(renderer, CHANNEL_CTX, &ring), ==, 0);
-	g_assert_cmpint(renderer->ops->submit(renderer, CHANNEL_CTX, &init, sizeof(init)), ==, 0);
+	g_assert_cmpint(
+		renderer->ops->submit(renderer, CHANNEL_CTX, &init, sizeof(init), &(size_t){0}), ==,
+		0);
 }
 
 static void close_channel(void)

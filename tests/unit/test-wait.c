@@ -205,10 +205,12 @@ static void test_stop_ends_both(struct gpu_fixture *f, gconstpointer data)
 	g_assert_cmpuint(request.completed, ==, 1);
 }
 
-/* 1 GiB is copied in parts of 64 MiB, and everything else has its turn in between. */
-#define LARGE_WIDTH  16384
-#define LARGE_HEIGHT 16384
-#define PART_HEIGHT  1024
+/* 1 GiB is copied in parts of 1 MiB, 64 of them in a turn, and everything else has its turn in between. */
+#define LARGE_WIDTH   16384
+#define LARGE_HEIGHT  16384
+#define PART_HEIGHT   16
+#define PARTS_OF_TURN 64
+#define BAND_HEIGHT   (PART_HEIGHT * PARTS_OF_TURN)
 
 static void send_large_transfer(struct gpu_fixture *f, struct flat_request *request)
 {
@@ -231,17 +233,34 @@ static void test_transfer_in_parts(struct gpu_fixture *f, gconstpointer data)
 	struct flat_request request;
 
 	send_large_transfer(f, &request);
-	for (guint i = 1; i <= LARGE_HEIGHT / PART_HEIGHT; i++) {
-		const struct gpu_rect *part;
-
-		g_assert_cmpuint(f->renderer.transfers->len, ==, i);
-		part = &g_array_index(f->renderer.transfers, struct gpu_rect, i - 1);
-		g_assert_cmpuint(part->y, ==, (i - 1) * PART_HEIGHT);
-		g_assert_cmpuint(part->height, ==, PART_HEIGHT);
-		g_assert_cmpuint(part->width, ==, LARGE_WIDTH);
-		g_assert_cmpuint(request.completed, ==, i == LARGE_HEIGHT / PART_HEIGHT);
+	for (guint i = 1; i <= LARGE_HEIGHT / BAND_HEIGHT; i++) {
+		g_assert_cmpuint(f->renderer.transfers->len, ==, i * PARTS_OF_TURN);
+		g_assert_cmpuint(request.completed, ==, i == LARGE_HEIGHT / BAND_HEIGHT);
 		g_main_context_iteration(f->context, FALSE);
 	}
+	for (guint i = 0; i < LARGE_HEIGHT / PART_HEIGHT; i++) {
+		const struct gpu_rect *part =
+			&g_array_index(f->renderer.transfers, struct gpu_rect, i);
+
+		g_assert_cmpuint(part->y, ==, i * PART_HEIGHT);
+		g_assert_cmpuint(part->height, ==, PART_HEIGHT);
+		g_assert_cmpuint(part->width, ==, LARGE_WIDTH);
+	}
+	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+/* Where a part takes long, a turn has fewer of them. */
+static void test_transfer_takes_long(struct gpu_fixture *f, gconstpointer data)
+{
+	struct flat_request request;
+
+	f->renderer.work_us = TURN_US / 2;
+	send_large_transfer(f, &request);
+	g_assert_cmpuint(f->renderer.transfers->len, ==, 2);
+	g_main_context_iteration(f->context, FALSE);
+	g_assert_cmpuint(f->renderer.transfers->len, ==, 4);
+	gpu_fixture_iterate(f);
+	g_assert_cmpuint(f->renderer.transfers->len, ==, LARGE_HEIGHT / PART_HEIGHT);
 	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
@@ -253,7 +272,7 @@ static void test_transfer_is_stopped(struct gpu_fixture *f, gconstpointer data)
 	gpu_device_cancel(f->device);
 	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_ERR_UNSPEC);
 	gpu_fixture_iterate(f);
-	g_assert_cmpuint(f->renderer.transfers->len, ==, 1);
+	g_assert_cmpuint(f->renderer.transfers->len, ==, PARTS_OF_TURN);
 }
 
 static void test_transfer_loses_its_memory(struct gpu_fixture *f, gconstpointer data)
@@ -267,7 +286,7 @@ static void test_transfer_loses_its_memory(struct gpu_fixture *f, gconstpointer 
 	g_assert_cmpuint(request.completed, ==, 0);
 	gpu_fixture_iterate(f);
 	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_ERR_UNSPEC);
-	g_assert_cmpuint(f->renderer.transfers->len, ==, 1);
+	g_assert_cmpuint(f->renderer.transfers->len, ==, PARTS_OF_TURN);
 }
 
 static void test_flush_in_parts(struct gpu_fixture *f, gconstpointer data)
@@ -276,17 +295,18 @@ static void test_flush_in_parts(struct gpu_fixture *f, gconstpointer data)
 	struct flat_request request;
 
 	gpu_fixture_create_2d(f, 1, LARGE_WIDTH, LARGE_HEIGHT);
+	f->renderer.work_us = TURN_US / 2;
 	gpu_fixture_set_scanout(f, 0, 1, &whole);
 	fake_display_expect(&f->display, "scanout 0 16384x16384\n");
 	gpu_fixture_flush(f, &request, 1, &whole);
-	fake_display_expect(&f->display, "update 0 0,0 16384x1024\n");
+	fake_display_expect(&f->display, "update 0 0,0 16384x128\nupdate 0 0,128 16384x128\n");
 	g_assert_cmpuint(request.completed, ==, 0);
 	g_assert_false(gpu_device_can_take(f->device));
 	g_main_context_iteration(f->context, FALSE);
-	fake_display_expect(&f->display, "update 0 0,1024 16384x1024\n");
+	fake_display_expect(&f->display, "update 0 0,256 16384x128\nupdate 0 0,384 16384x128\n");
 	gpu_fixture_iterate(f);
 	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_OK_NODATA);
-	g_assert_true(g_str_has_suffix(f->display.log->str, "update 0 0,15360 16384x1024\n"));
+	g_assert_true(g_str_has_suffix(f->display.log->str, "update 0 0,16256 16384x128\n"));
 }
 
 #define ADD(path, test)                                                                            \
@@ -305,6 +325,7 @@ int main(int argc, char **argv)
 	ADD("/wait/turn", test_turn);
 	ADD("/wait/stop-ends-both", test_stop_ends_both);
 	ADD("/wait/transfer-in-parts", test_transfer_in_parts);
+	ADD("/wait/transfer-takes-long", test_transfer_takes_long);
 	ADD("/wait/transfer-is-stopped", test_transfer_is_stopped);
 	ADD("/wait/transfer-loses-its-memory", test_transfer_loses_its_memory);
 	ADD("/wait/flush-in-parts", test_flush_in_parts);

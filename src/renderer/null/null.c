@@ -149,7 +149,7 @@ static int null_transfer_to_host_2d(struct renderer *renderer, struct gpu_resour
 
 /* What a format's pixel takes is not known here, so that only the beginning can be checked. */
 static int null_transfer_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
 	if (!resource->iov || transfer->offset > resource->backing_len)
 		return -EINVAL;
@@ -158,7 +158,8 @@ static int null_transfer_3d(struct renderer *renderer, uint32_t ctx_id,
 	return 0;
 }
 
-static int null_submit(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len)
+static int null_submit(
+	struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len, size_t *done)
 {
 	return ctx_id == 0 || len % sizeof(uint32_t) != 0 ? -EINVAL : 0;
 }

@@ -10,18 +10,25 @@
  * borrows the plain image then: who sends its pixels holds the queue that the command comes from.
  */
 #include "renderer/plain/images.h"
+#include "util/turn.h"
 
 #include <errno.h>
 
 /*
  * @ops: as the inner renderer's, where a hook is not there.
  * @given: set of the ids of 2D resources that are the inner renderer's; NULL where it has none.
+ * @giving: a resource that is on its way to it, line by line; NULL for none
+ * @giving_data: what the inner renderer keeps of it, whose own pointer is the plain image's still
+ * @given_lines: how far that is
  */
 struct renderer_plain {
 	struct renderer base;
 	struct renderer_ops ops;
 	struct renderer *inner;
 	GHashTable *given;
+	struct gpu_resource *giving;
+	void *giving_data;
+	uint32_t given_lines;
 };
 
 static struct renderer_plain *plain_of(struct renderer *renderer)
@@ -29,9 +36,13 @@ static struct renderer_plain *plain_of(struct renderer *renderer)
 	return (struct renderer_plain *)renderer;
 }
 
+/* The device knows the outer one only. */
 static struct renderer *inner_of(struct renderer *renderer)
 {
-	return plain_of(renderer)->inner;
+	struct renderer *inner = plain_of(renderer)->inner;
+
+	inner->turn = renderer->turn;
+	return inner;
 }
 
 static bool is_given(struct renderer *renderer, const struct gpu_resource *resource)
@@ -78,11 +89,12 @@ static void plain_ctx_destroy(struct renderer *renderer, uint32_t ctx_id)
 	inner->ops->ctx_destroy(inner, ctx_id);
 }
 
-static int plain_submit(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len)
+static int plain_submit(
+	struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len, size_t *done)
 {
 	struct renderer *inner = inner_of(renderer);
 
-	return inner->ops->submit(inner, ctx_id, commands, len);
+	return inner->ops->submit(inner, ctx_id, commands, len, done);
 }
 
 static int plain_create_fence(struct renderer *renderer, const struct renderer_fence *fence)
@@ -108,12 +120,13 @@ static int plain_read_blob(struct renderer *renderer, struct gpu_resource *resou
 	return inner->ops->read_blob(inner, resource, format, rect, dst, stride);
 }
 
-/* Draws @image into the inner renderer's, which sees it as the guest's backing meanwhile. */
-static int draw_image(struct renderer *inner, struct gpu_resource *resource, void *image)
+/* Draws lines of @image into the inner renderer's, which sees it as the guest's backing meanwhile. */
+static int draw_lines(
+	struct renderer *inner, struct gpu_resource *resource, void *image, struct gpu_rect *lines)
 {
 	const struct gpu_resource saved = *resource;
-	const struct gpu_rect whole = {.width = resource->width, .height = resource->height};
 	struct iovec iov = {.iov_base = image, .iov_len = plain_image_len(resource)};
+	const uint64_t offset = iov.iov_len / resource->height * lines->y;
 	int ret;
 
 	resource->iov = &iov;
@@ -122,7 +135,7 @@ static int draw_image(struct renderer *inner, struct gpu_resource *resource, voi
 	resource->backing_len = iov.iov_len;
 	ret = inner->ops->attach_backing(inner, resource);
 	if (ret == 0) {
-		ret = inner->ops->transfer_to_host_2d(inner, resource, &whole, 0);
+		ret = inner->ops->transfer_to_host_2d(inner, resource, lines, offset);
 		inner->ops->detach_backing(inner, resource);
 	}
 	resource->iov = saved.iov;
@@ -132,32 +145,110 @@ static int draw_image(struct renderer *inner, struct gpu_resource *resource, voi
 	return ret;
 }
 
-/* Makes a plain image the inner renderer's. Return: 0, or a negative errno and it is plain still. */
-static int give_image(struct renderer *renderer, struct gpu_resource *resource)
+/* Draws on, for a turn. Return: 0, RENDERER_AGAIN or a negative errno. */
+static int draw_image(struct renderer_plain *plain, struct gpu_resource *resource, void *image)
 {
-	struct renderer *inner = inner_of(renderer);
-	struct gpu_resource plain = *resource;
+	struct renderer *inner = inner_of(&plain->base);
+	const uint64_t line_len = plain_image_len(resource) / resource->height;
+	const uint32_t max_lines = (uint32_t)MAX(TURN_PART_LEN / line_len, 1);
+
+	while (plain->given_lines < resource->height) {
+		struct gpu_rect lines = {
+			.y = plain->given_lines,
+			.width = resource->width,
+			.height = MIN(max_lines, resource->height - plain->given_lines),
+		};
+		int ret = draw_lines(inner, resource, image, &lines);
+
+		if (ret < 0)
+			return ret;
+		plain->given_lines += lines.height;
+		turn_charge(plain->base.turn, lines.height * line_len);
+		if (plain->given_lines < resource->height && turn_is_over(plain->base.turn))
+			return RENDERER_AGAIN;
+	}
+	return 0;
+}
+
+/* A resource has one pointer for its renderer; the other one's is kept in @giving_data. */
+static void swap_data(struct renderer_plain *plain)
+{
+	struct gpu_resource *resource = plain->giving;
+	void *data = resource->renderer_data;
+
+	resource->renderer_data = plain->giving_data;
+	plain->giving_data = data;
+}
+
+/* It stays plain: the command was cancelled half-way, or failed. */
+static void stop_giving(struct renderer_plain *plain)
+{
+	if (!plain->giving)
+		return;
+	swap_data(plain);
+	plain->inner->ops->resource_destroy(plain->inner, plain->giving);
+	swap_data(plain);
+	plain->giving = NULL;
+}
+
+/* Return: 0, or a negative errno and it is plain. */
+static int begin_giving(struct renderer_plain *plain, struct gpu_resource *resource)
+{
+	void *image = resource->renderer_data;
 	int ret;
 
+	stop_giving(plain);
 	resource->renderer_data = NULL;
-	resource->has_lendable_image = false;
-	ret = inner->ops->resource_create(inner, resource);
+	ret = plain->inner->ops->resource_create(plain->inner, resource);
+	plain->giving_data = resource->renderer_data;
+	resource->renderer_data = image;
 	if (ret < 0)
-		goto err_create;
-	ret = draw_image(inner, resource, plain.renderer_data);
-	if (ret == 0 && resource->iov)
-		ret = inner->ops->attach_backing(inner, resource);
-	if (ret < 0)
-		goto err_draw;
-	plain_image_destroy(&plain);
-	g_hash_table_add(plain_of(renderer)->given, GUINT_TO_POINTER(resource->id));
+		return ret;
+	plain->giving = resource;
+	plain->given_lines = 0;
 	return 0;
+}
 
-err_draw:
-	inner->ops->resource_destroy(inner, resource);
-err_create:
-	resource->renderer_data = plain.renderer_data;
-	resource->has_lendable_image = plain.has_lendable_image;
+/* All is drawn: the plain image can go. Return: 0 or a negative errno. */
+static int end_giving(struct renderer_plain *plain, struct gpu_resource *resource)
+{
+	struct gpu_resource image = *resource;
+	int ret = 0;
+
+	swap_data(plain);
+	if (resource->iov)
+		ret = plain->inner->ops->attach_backing(plain->inner, resource);
+	if (ret < 0) {
+		swap_data(plain);
+		return ret;
+	}
+	resource->has_lendable_image = false;
+	plain->giving = NULL;
+	plain_image_destroy(&image);
+	g_hash_table_add(plain->given, GUINT_TO_POINTER(resource->id));
+	return 0;
+}
+
+/*
+ * Makes a plain image the inner renderer's, in as many turns as it takes. Return: 0, RENDERER_AGAIN, or a
+ * negative errno and it is plain still.
+ */
+static int give_image(struct renderer_plain *plain, struct gpu_resource *resource)
+{
+	void *image = resource->renderer_data;
+	int ret = 0;
+
+	if (plain->giving != resource)
+		ret = begin_giving(plain, resource);
+	if (ret < 0)
+		return ret;
+	swap_data(plain);
+	ret = draw_image(plain, resource, image);
+	swap_data(plain);
+	if (ret == 0)
+		ret = end_giving(plain, resource);
+	if (ret < 0)
+		stop_giving(plain);
 	return ret;
 }
 
@@ -170,8 +261,8 @@ static int plain_ctx_attach_resource(
 	if (is_plain(renderer, resource)) {
 		if (!plain_of(renderer)->given)
 			return 0;
-		ret = give_image(renderer, resource);
-		if (ret < 0)
+		ret = give_image(plain_of(renderer), resource);
+		if (ret != 0)
 			return ret;
 	}
 	if (!inner->ops->ctx_attach_resource)
@@ -203,6 +294,8 @@ static void plain_resource_destroy(struct renderer *renderer, struct gpu_resourc
 {
 	struct renderer *inner = inner_of(renderer);
 
+	if (plain_of(renderer)->giving == resource)
+		stop_giving(plain_of(renderer));
 	if (is_plain(renderer, resource))
 		plain_image_destroy(resource);
 	else if (inner->ops->resource_destroy)
@@ -235,6 +328,9 @@ static int plain_transfer_to_host_2d(struct renderer *renderer, struct gpu_resou
 {
 	struct renderer *inner = inner_of(renderer);
 
+	/* It is drawn into although the rest of it was not asked for: the command was cancelled. */
+	if (plain_of(renderer)->giving == resource)
+		stop_giving(plain_of(renderer));
 	if (is_plain(renderer, resource))
 		return plain_image_transfer(resource, rect, offset);
 	if (!inner->ops->transfer_to_host_2d)
@@ -243,7 +339,7 @@ static int plain_transfer_to_host_2d(struct renderer *renderer, struct gpu_resou
 }
 
 static int plain_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
 	struct renderer *inner = inner_of(renderer);
 
@@ -255,7 +351,7 @@ static int plain_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
 }
 
 static int plain_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
 	struct renderer *inner = inner_of(renderer);
 

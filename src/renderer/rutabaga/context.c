@@ -126,7 +126,8 @@ void renderer_rutabaga_ctx_detach_resource(
 	end_use(rutabaga, ctx_id, GUINT_TO_POINTER(resource->id));
 }
 
-int renderer_rutabaga_submit(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len)
+int renderer_rutabaga_submit(
+	struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len, size_t *done)
 {
 	struct renderer_rutabaga *rutabaga = renderer_rutabaga_of(renderer);
 	struct rutabaga_context *context = renderer_rutabaga_context(rutabaga, ctx_id);

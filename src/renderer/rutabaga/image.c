@@ -254,13 +254,13 @@ static int transfer_image(struct renderer_rutabaga *rutabaga, uint32_t ctx_id,
 }
 
 int renderer_rutabaga_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
 	return transfer_image(renderer_rutabaga_of(renderer), ctx_id, resource, transfer, true);
 }
 
 int renderer_rutabaga_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
 	return transfer_image(renderer_rutabaga_of(renderer), ctx_id, resource, transfer, false);
 }

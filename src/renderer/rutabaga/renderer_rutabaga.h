@@ -217,7 +217,7 @@ int renderer_rutabaga_ctx_attach_resource(
 void renderer_rutabaga_ctx_detach_resource(
 	struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource);
 int renderer_rutabaga_submit(
-	struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len);
+	struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len, size_t *done);
 
 /* cross_domain.c */
 
@@ -296,9 +296,9 @@ int renderer_rutabaga_create_image(
 int renderer_rutabaga_attach_backing(struct renderer *renderer, struct gpu_resource *resource);
 void renderer_rutabaga_detach_backing(struct renderer *renderer, struct gpu_resource *resource);
 int renderer_rutabaga_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer);
 int renderer_rutabaga_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer);
 int renderer_rutabaga_read_rect(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, void *dst, size_t stride);
 int renderer_rutabaga_read_blob(struct renderer *renderer, struct gpu_resource *resource,

@@ -270,9 +270,9 @@ void renderer_virgl_detach_backing(struct renderer *renderer, struct gpu_resourc
 int renderer_virgl_transfer_to_host_2d(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, uint64_t offset);
 int renderer_virgl_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer);
 int renderer_virgl_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer);
 int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, void *dst, size_t stride);
 int renderer_virgl_export_dmabuf(struct renderer *renderer, struct gpu_resource *resource,

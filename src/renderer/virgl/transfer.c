@@ -285,7 +285,7 @@ bool renderer_virgl_may_write(
 }
 
 int renderer_virgl_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
 	if (is_box_empty(&transfer->box))
 		return 0;
@@ -361,7 +361,7 @@ static bool is_buffer(const struct gpu_resource *resource)
  * written is what the guest had there before, and of a failure nothing gets there.
  */
 int renderer_virgl_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
-	struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
 	if (is_box_empty(&transfer->box))
 		return 0;

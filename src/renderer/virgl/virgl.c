@@ -129,7 +129,8 @@ static void virgl_ctx_detach_resource(
 	virgl_renderer_ctx_detach_resource((int)ctx_id, (int)resource->id);
 }
 
-static int virgl_submit(struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len)
+static int virgl_submit(
+	struct renderer *renderer, uint32_t ctx_id, void *commands, size_t len, size_t *done)
 {
 	if (len % sizeof(uint32_t) != 0 || len / sizeof(uint32_t) > INT_MAX)
 		return -EINVAL;
