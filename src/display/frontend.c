@@ -450,12 +450,14 @@ static void frontend_cursor_hide(struct display *display, const struct display_c
 	send_cursor_pos((struct frontend *)display, DISPLAY_CURSOR_POS_HIDE, cursor);
 }
 
-static void frontend_cancel(struct display *display, void *opaque)
+static bool frontend_cancel(struct display *display, void *opaque)
 {
 	struct frontend *frontend = (struct frontend *)display;
+	const bool has_unbegun = display_socket_has_unbegun(&frontend->socket, opaque);
 	unsigned int unsent = display_socket_cancel(&frontend->socket, opaque);
 
 	display_replies_forget(&frontend->replies, opaque, unsent);
+	return has_unbegun || unsent > 0;
 }
 
 static void frontend_destroy(struct display *display)

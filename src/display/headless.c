@@ -36,12 +36,13 @@ static void headless_forget(struct headless *headless)
 	source_clear(&headless->idle_source);
 }
 
-static void headless_cancel(struct display *display, void *opaque)
+static bool headless_cancel(struct display *display, void *opaque)
 {
 	struct headless *headless = (struct headless *)display;
 
 	if (headless->question.opaque == opaque)
 		headless_forget(headless);
+	return false;
 }
 
 static void headless_destroy(struct display *display)

@@ -501,6 +501,21 @@ static void socket_adopt(struct display_socket *socket, struct outgoing *outgoin
 	}
 }
 
+bool display_socket_has_unbegun(const struct display_socket *socket, const void *opaque)
+{
+	for (const GList *link = socket->queue.head; link; link = link->next) {
+		const struct outgoing *outgoing = link->data;
+		const struct display_message *message = &outgoing->message;
+
+		if (message->kind != DISPLAY_MESSAGE_UPDATE || message->opaque != opaque)
+			continue;
+		if (outgoing->sent == 0 ||
+			get_band_end(message, outgoing->sent - 1) < message_len(message))
+			return true;
+	}
+	return false;
+}
+
 unsigned int display_socket_cancel(struct display_socket *socket, const void *opaque)
 {
 	const unsigned int kinds = DISPLAY_MESSAGE_REQUEST | DISPLAY_MESSAGE_UPDATE;

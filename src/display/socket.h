@@ -118,6 +118,9 @@ void display_socket_flush(struct display_socket *socket);
  */
 void display_socket_drop(struct display_socket *socket, unsigned int kinds, uint32_t scanout_id);
 
+/** display_socket_has_unbegun() - Would display_socket_cancel() drop an update of @opaque, or a part of one? */
+bool display_socket_has_unbegun(const struct display_socket *socket, const void *opaque);
+
 /**
  * display_socket_cancel() - Drop the requests and updates of @opaque that are still whole
  *

@@ -101,9 +101,9 @@ struct display_ops {
 	/**
 	 * Forget the pending requests that were made with @opaque: their callback is not called
 	 * any more. What was half sent is sent to its end from a copy, so pixels are not read
-	 * after this.
+	 * after this. Return: whether something was not begun, and so will not be shown.
 	 */
-	void (*cancel)(struct display *display, void *opaque);
+	bool (*cancel)(struct display *display, void *opaque);
 
 	/**
 	 * What the outputs should be. NULL: this display only looks on, another one is asked.

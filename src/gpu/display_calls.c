@@ -10,10 +10,9 @@ bool display_calls_answers(const struct display *display)
 	return display->ops->get_outputs != NULL;
 }
 
-void display_calls_cancel(struct display *display, void *opaque)
+bool display_calls_cancel(struct display *display, void *opaque)
 {
-	if (display->ops->cancel)
-		display->ops->cancel(display, opaque);
+	return display->ops->cancel && display->ops->cancel(display, opaque);
 }
 
 void display_calls_scanout(

@@ -12,7 +12,7 @@
 bool display_calls_answers(const struct display *display);
 
 /* The rest is named after the hooks. A display without one takes everything and shows nothing. */
-void display_calls_cancel(struct display *display, void *opaque);
+bool display_calls_cancel(struct display *display, void *opaque);
 void display_calls_scanout(
 	struct display *display, uint32_t scanout_id, uint32_t width, uint32_t height);
 int display_calls_update(struct display *display, uint32_t scanout_id, const struct gpu_rect *rect,

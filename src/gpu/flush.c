@@ -67,15 +67,21 @@ static enum gpu_verdict shown_done(struct gpu_wait *wait)
 	return flush_fail(wait->command, wait->error);
 }
 
-/* A display comes or goes, or the guest's memory changes: the part is shown again afterwards. */
+/*
+ * A display comes or goes, or the guest's memory changes. Displays copy what is half sent; what was not
+ * begun is shown when that is over.
+ */
 static enum gpu_verdict shown_cancel(struct gpu_wait *wait, enum gpu_wait_reason reason)
 {
 	if (reason == GPU_WAIT_STOPPED)
 		return GPU_ERR_UNSPEC;
-	if (reason == GPU_WAIT_DISPLAYS || reason == GPU_WAIT_MEMORY) {
+	if (reason == GPU_WAIT_CONTEXT)
+		return GPU_WAITS;
+	if (gpu_outputs_forget_wait(wait->device, wait))
 		wait->command->flush_lines = 0;
-		gpu_wait_retry(wait);
-	}
+	if (!take_part(wait->command))
+		return GPU_OK;
+	gpu_wait_retry(wait);
 	return GPU_WAITS;
 }
 

@@ -102,10 +102,13 @@ struct display *gpu_outputs_get_answerer(const struct gpu_outputs *outputs)
 	return NULL;
 }
 
-void gpu_outputs_forget_wait(struct gpu_device *device, struct gpu_wait *wait)
+bool gpu_outputs_forget_wait(struct gpu_device *device, struct gpu_wait *wait)
 {
+	bool any = false;
+
 	for (guint i = 0; i < device->outputs->views->len; i++)
-		display_calls_cancel(view_at(device->outputs, i)->display, wait);
+		any |= display_calls_cancel(view_at(device->outputs, i)->display, wait);
+	return any;
 }
 
 /* What is shown */
@@ -324,12 +327,15 @@ uint64_t gpu_outputs_part_len(
 {
 	const struct gpu_outputs *outputs = device->outputs;
 	uint64_t len = UINT64_MAX;
+	unsigned int count = 0;
 
-	for (uint32_t id = 0; id < GPU_OUTPUT_COUNT; id++)
-		if ((resource->outputs & 1u << id) && any_takes_pixels(outputs, id))
-			len = MIN(
-				len, gpu_pixels_part_len(device, &outputs->output[id].framebuffer));
-	return len;
+	for (uint32_t id = 0; id < GPU_OUTPUT_COUNT; id++) {
+		if (!(resource->outputs & 1u << id) || !any_takes_pixels(outputs, id))
+			continue;
+		len = MIN(len, gpu_pixels_part_len(device, &outputs->output[id].framebuffer));
+		count++;
+	}
+	return len / MAX(count, 1);
 }
 
 bool gpu_outputs_read_elsewhere(
@@ -429,13 +435,15 @@ static enum gpu_verdict show_on_cancel(struct gpu_wait *wait, enum gpu_wait_reas
 {
 	struct view *view = wait->opaque;
 
-	view->lines = 0;
-	if (reason == GPU_WAIT_STOPPED) {
-		view->was_cut = true;
+	if (reason == GPU_WAIT_CONTEXT)
+		return GPU_WAITS;
+	if (gpu_outputs_forget_wait(wait->device, wait))
+		view->lines = 0;
+	show_take(wait->device->outputs, view);
+	view->was_cut = next_output(wait->device->outputs, view) != NULL;
+	if (reason == GPU_WAIT_STOPPED || !view->was_cut)
 		return GPU_OK;
-	}
-	if (reason == GPU_WAIT_DISPLAYS || reason == GPU_WAIT_MEMORY)
-		gpu_wait_retry(wait);
+	gpu_wait_retry(wait);
 	return GPU_WAITS;
 }
 

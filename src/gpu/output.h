@@ -45,8 +45,12 @@ bool gpu_outputs_are_ready(const struct gpu_outputs *outputs);
  * one added last. NULL without any. */
 struct display *gpu_outputs_get_answerer(const struct gpu_outputs *outputs);
 
-/** gpu_outputs_forget_wait() - No display may call back with this wait any more. */
-void gpu_outputs_forget_wait(struct gpu_device *device, struct gpu_wait *wait);
+/**
+ * gpu_outputs_forget_wait() - No display may call back with this wait any more
+ *
+ * Return: whether a display will not show something that it was given with it.
+ */
+bool gpu_outputs_forget_wait(struct gpu_device *device, struct gpu_wait *wait);
 
 /** gpu_output_set() - Show @rect of @framebuffer; both were checked. */
 void gpu_output_set(struct gpu_device *device, uint32_t scanout_id,
@@ -62,8 +66,8 @@ void gpu_outputs_show_again(struct gpu_device *device);
 /**
  * gpu_outputs_part_len() - How much of a resource to flush at a time
  *
- * Return: bytes of 32-bit pixels; the least that any display and output that are sent pixels of it
- * are to be given in one turn.
+ * Return: bytes of 32-bit pixels: the least that any output is to be given in one turn, and all that are
+ * sent pixels of it share.
  */
 uint64_t gpu_outputs_part_len(
 	struct gpu_device *device, const struct gpu_tracked_resource *resource);

@@ -142,7 +142,6 @@ void gpu_waits_resume(struct gpu_device *device)
 /* It is on no timeline: who waits for one has nothing under way that such a reason ends. */
 void gpu_wait_retry(struct gpu_wait *wait)
 {
-	gpu_outputs_forget_wait(wait->device, wait);
 	source_clear(&wait->turn);
 	wait->count = 0;
 	wait->error = 0;

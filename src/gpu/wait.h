@@ -132,10 +132,10 @@ void gpu_waits_resume(struct gpu_device *device);
 void gpu_wait_abandon(struct gpu_wait *wait);
 
 /**
- * gpu_wait_retry() - What is under way is forgotten, and done() comes with the next turn
+ * gpu_wait_retry() - Instead of what was under way, wait for the next turn
  *
- * From @ops->cancel, which then returns GPU_WAITS: for a reason that ends what is under way, and not the
- * command. done() finds no error, and begins it again.
+ * From @ops->cancel, after gpu_outputs_forget_wait(): for a reason that ends what is under way, and not
+ * the command. @ops->cancel then returns GPU_WAITS; done() finds no error, and goes on.
  */
 void gpu_wait_retry(struct gpu_wait *wait);
 

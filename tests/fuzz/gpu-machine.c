@@ -251,7 +251,7 @@ static int slow_update_dmabuf(struct display *display, uint32_t scanout_id,
 	return ask(&(struct question){.done = done, .opaque = opaque});
 }
 
-static void slow_cancel(struct display *display, void *opaque)
+static bool slow_cancel(struct display *display, void *opaque)
 {
 	unsigned int kept = 0;
 
@@ -259,6 +259,7 @@ static void slow_cancel(struct display *display, void *opaque)
 		if (machine->questions[i].opaque != opaque)
 			machine->questions[kept++] = machine->questions[i];
 	machine->question_count = kept;
+	return kept % 2;
 }
 
 static const struct display_ops slow_ops = {

@@ -145,7 +145,7 @@ static int remember(struct fake_display *fake, const struct fake_pending *pendin
 	return DISPLAY_PENDING;
 }
 
-static void fake_cancel(struct display *display, void *opaque)
+static bool fake_cancel(struct display *display, void *opaque)
 {
 	struct fake_display *fake = display_of(display);
 
@@ -153,6 +153,7 @@ static void fake_cancel(struct display *display, void *opaque)
 	for (guint i = fake->pending->len; i-- > 0;)
 		if (g_array_index(fake->pending, struct fake_pending, i).opaque == opaque)
 			g_array_remove_index(fake->pending, i);
+	return fake->is_lossy;
 }
 
 static int fake_get_outputs(struct display *display, display_outputs_fn done, void *opaque)
@@ -294,7 +295,7 @@ static ssize_t flat_read(struct gpu_request *base, size_t offset, void *buf, siz
 	struct flat_request *request = (struct flat_request *)base;
 	size_t part = offset < base->out_len ? MIN(len, base->out_len - offset) : 0;
 
-	memcpy(buf, request->out + offset, part);
+	memcpy(buf, (request->long_out ? request->long_out : request->out) + offset, part);
 	return part;
 }
 
@@ -470,11 +471,13 @@ void gpu_fixture_signal(struct gpu_fixture *f, guint n)
 static void flat_init(
 	struct flat_request *request, const void *command, size_t len, size_t in_len, bool has_next)
 {
-	g_assert_cmpuint(len, <=, sizeof(request->out));
 	memset(request, 0, sizeof(*request));
 	request->base = (struct gpu_request){
 		.ops = &flat_ops, .out_len = len, .in_len = in_len, .has_next = has_next};
-	memcpy(request->out, command, len);
+	if (len <= sizeof(request->out))
+		memcpy(request->out, command, len);
+	else
+		request->long_out = command;
 }
 
 void gpu_fixture_send_with_room(struct gpu_fixture *f, struct flat_request *request,

@@ -55,6 +55,7 @@ struct fake_pending {
  * @log: a line for each hook: "scanout 0 64x32", "update 0 1,2 3x4", "dmabuf 0 ...", "flush 0 ..."
  * @pending: struct fake_pending, oldest first
  * @is_slow: update() and update_dmabuf() are pending; else done at once
+ * @is_lossy: cancel() says that something was not begun
  * @error: of update() and update_dmabuf(), which then look at no pixels; 0: none
  * @first_pixel, @last_pixel: of the last update
  * @band: lines that are fetched together; 0: all
@@ -67,6 +68,7 @@ struct fake_display {
 	GString *log;
 	GArray *pending;
 	bool is_slow;
+	bool is_lossy;
 	int error;
 	uint32_t first_pixel;
 	uint32_t last_pixel;
@@ -77,7 +79,11 @@ struct fake_display {
 	unsigned int cancelled;
 };
 
-/** struct flat_request - A request in flat memory. @order: grows from one completion to the next. */
+/**
+ * struct flat_request - A request in flat memory
+ * @order: grows from one completion to the next
+ * @long_out: what does not fit into @out, borrowed; else NULL
+ */
 struct flat_request {
 	struct gpu_request base;
 	uint8_t out[512];
@@ -85,6 +91,7 @@ struct flat_request {
 	unsigned int completed;
 	unsigned int order;
 	size_t written_len;
+	const uint8_t *long_out;
 };
 
 /** Size of its region, bytes */

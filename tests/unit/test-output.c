@@ -5,6 +5,7 @@
  * is answered.
  */
 #include "gpu-fakes.h"
+#include "util/turn.h"
 
 #include <errno.h>
 #include <string.h>
@@ -118,13 +119,10 @@ static void test_every_display(struct gpu_fixture *f, gconstpointer data)
 	/* One that goes gives up what is in flight to it; the other stays. */
 	gpu_fixture_flush(f, &request, 1, &whole);
 	gpu_device_remove_display(f->device, &slow.base);
+	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_OK_NODATA);
 	g_assert_cmpuint(slow.pending->len, ==, 0);
 	gpu_device_remove_display(f->device, &looker.base);
-	g_assert_cmpuint(request.completed, ==, 0);
-	gpu_fixture_iterate(f);
-	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_OK_NODATA);
-	/* Nothing is lost to it, even if it has seen some of it. */
-	fake_display_expect(&f->display, "update 0 0,0 64x32\nupdate 0 0,0 64x32\n");
+	fake_display_expect(&f->display, "update 0 0,0 64x32\n");
 	flush_now(f, &whole);
 	fake_display_expect(&f->display, "update 0 0,0 64x32\n");
 	fake_display_finish(&slow);
@@ -232,7 +230,7 @@ static void test_who_is_asked(struct gpu_fixture *f, gconstpointer data)
 	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_ERR_UNSPEC);
 }
 
-/* The guest's memory goes while a display still reads: it is shown again when the memory is back. */
+/* The guest's memory goes while a display still reads: the display copies, the guest is answered. */
 static void test_memory_goes(struct gpu_fixture *f, gconstpointer data)
 {
 	struct flat_request request;
@@ -241,17 +239,115 @@ static void test_memory_goes(struct gpu_fixture *f, gconstpointer data)
 	f->display.is_slow = true;
 	gpu_fixture_flush(f, &request, 1, &whole);
 	g_assert_cmpuint(request.completed, ==, 0);
+	gpu_device_memory_changing(f->device);
+	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmpuint(f->display.pending->len, ==, 0);
+	gpu_device_memory_changed(f->device);
+	g_assert_true(gpu_device_can_take(f->device));
+}
+
+/* What a display had not begun when the memory changed is shown when that is over. */
+static void test_memory_goes_too_early(struct gpu_fixture *f, gconstpointer data)
+{
+	struct flat_request request;
+
+	show_whole(f);
+	f->display.is_slow = true;
+	f->display.is_lossy = true;
+	gpu_fixture_flush(f, &request, 1, &whole);
 	fake_display_expect(&f->display, "update 0 0,0 64x32\n");
 	gpu_device_memory_changing(f->device);
 	g_assert_cmpuint(f->display.pending->len, ==, 0);
 	gpu_device_memory_changed(f->device);
 	g_assert_cmpuint(request.completed, ==, 0);
+	g_assert_false(gpu_device_can_take(f->device));
 	gpu_fixture_iterate(f);
 	fake_display_expect(&f->display, "update 0 0,0 64x32\n");
-	g_assert_cmpuint(request.completed, ==, 0);
 	fake_display_answer(&f->display, 0);
 	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_OK_NODATA);
 	g_assert_true(gpu_device_can_take(f->device));
+}
+
+/* So is what was not begun on one display when another one goes. */
+static void test_display_goes_too_early(struct gpu_fixture *f, gconstpointer data)
+{
+	struct fake_display second;
+	struct flat_request request;
+
+	fake_display_init(&second);
+	show_whole(f);
+	gpu_device_add_display(f->device, &second.base);
+	f->display.is_slow = true;
+	f->display.is_lossy = true;
+	gpu_fixture_flush(f, &request, 1, &whole);
+	fake_display_expect(&f->display, "update 0 0,0 64x32\n");
+	gpu_device_remove_display(f->device, &second.base);
+	gpu_fixture_iterate(f);
+	fake_display_expect(&f->display, "update 0 0,0 64x32\n");
+	fake_display_answer(&f->display, 0);
+	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	fake_display_finish(&second);
+}
+
+/* Reading what is shown for a display that becomes ready takes as many turns as it takes. */
+static void make_late(struct gpu_fixture *f, struct fake_display *late)
+{
+	fake_display_init(late);
+	late->base.ready = false;
+	f->renderer.image = NULL;
+	f->renderer.work_us = TURN_US;
+	show_whole(f);
+	gpu_fixture_set_scanout(f, 1, 1, &whole);
+	gpu_device_add_display(f->device, &late->base);
+	late->base.ready = true;
+	gpu_device_display_ready(f->device, &late->base);
+}
+
+static void test_shown_in_turns(struct gpu_fixture *f, gconstpointer data)
+{
+	struct fake_display late;
+
+	make_late(f, &late);
+	fake_display_expect(&late, "scanout 0 64x32\nupdate 0 0,0 64x32\n");
+	g_assert_false(gpu_device_can_take(f->device));
+	gpu_fixture_iterate(f);
+	fake_display_expect(&late, "scanout 1 64x32\nupdate 1 0,0 64x32\n");
+	g_assert_true(gpu_device_can_take(f->device));
+	gpu_device_remove_display(f->device, &late.base);
+	fake_display_finish(&late);
+}
+
+/* A stop of the queue does not end it, a reset and the display's end do. */
+static void test_shown_after_a_stop(struct gpu_fixture *f, gconstpointer data)
+{
+	struct fake_display late;
+
+	make_late(f, &late);
+	late.is_slow = true;
+	gpu_device_cancel(f->device);
+	gpu_fixture_iterate(f);
+	fake_display_expect(&late,
+		"scanout 0 64x32\nupdate 0 0,0 64x32\nscanout 1 64x32\nupdate 1 0,0 64x32\n");
+	gpu_device_display_ready(f->device, &late.base);
+	gpu_device_reset(f->device);
+	gpu_fixture_iterate(f);
+	g_assert_cmpuint(late.pending->len, ==, 0);
+	g_assert_true(gpu_device_can_take(f->device));
+	gpu_device_remove_display(f->device, &late.base);
+	fake_display_finish(&late);
+}
+
+static void test_gone_while_shown(struct gpu_fixture *f, gconstpointer data)
+{
+	struct fake_display late;
+
+	make_late(f, &late);
+	gpu_device_remove_display(f->device, &late.base);
+	fake_display_expect(&late, "scanout 0 64x32\nupdate 0 0,0 64x32\n");
+	gpu_fixture_iterate(f);
+	fake_display_expect(&late, "");
+	g_assert_true(gpu_device_can_take(f->device));
+	fake_display_finish(&late);
 }
 
 #define ADD(path, test) g_test_add(path, struct gpu_fixture, NULL, set_up, test, tear_down)
@@ -269,5 +365,10 @@ int main(int argc, char **argv)
 	ADD("/output/dmabuf-for-one", test_dmabuf_for_one);
 	ADD("/output/who-is-asked", test_who_is_asked);
 	ADD("/output/memory-goes", test_memory_goes);
+	ADD("/output/memory-goes-too-early", test_memory_goes_too_early);
+	ADD("/output/display-goes-too-early", test_display_goes_too_early);
+	ADD("/output/shown-in-turns", test_shown_in_turns);
+	ADD("/output/shown-after-a-stop", test_shown_after_a_stop);
+	ADD("/output/gone-while-shown", test_gone_while_shown);
 	return g_test_run();
 }
