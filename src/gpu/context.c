@@ -13,6 +13,7 @@
 #include "gpu/renderer_calls.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
+#include "gpu/teardown.h"
 #include "util/fd.h"
 #include "util/scarce.h"
 
@@ -84,24 +85,6 @@ static struct gpu_context *find_or_log(struct gpu_device *device, struct gpu_com
 	return context;
 }
 
-static void context_destroy(struct gpu_device *device, struct gpu_context *context)
-{
-	renderer_calls_ctx_destroy(device->renderer, context->id);
-	gpu_fences_finish_context(device->fences, context->id);
-	gpu_mapping_drop_context(device, context->id);
-	g_hash_table_remove(device->contexts->by_id, GUINT_TO_POINTER(context->id));
-	g_hash_table_destroy(context->resources);
-	g_free(context);
-}
-
-void gpu_context_destroy_all(struct gpu_device *device)
-{
-	g_autoptr(GList) all = g_hash_table_get_values(device->contexts->by_id);
-
-	for (GList *link = all; link; link = link->next)
-		context_destroy(device, link->data);
-}
-
 static void context_detach(struct gpu_device *device, struct gpu_context *context,
 	struct gpu_tracked_resource *resource)
 {
@@ -109,6 +92,50 @@ static void context_detach(struct gpu_device *device, struct gpu_context *contex
 		return;
 	if (resource->is_renderers)
 		renderer_calls_ctx_detach_resource(device->renderer, context->id, &resource->base);
+}
+
+/* More than so many are detached one by one, as a renderer lets go of them all at once. */
+#define FEW_ATTACHMENTS 1024
+
+/* Return: whether few are left; false where the turn is over. */
+static bool detach_most(struct gpu_device *device, struct gpu_context *context)
+{
+	GHashTableIter iter;
+	gpointer attachment;
+
+	if (g_hash_table_size(context->resources) <= FEW_ATTACHMENTS)
+		return true;
+	g_hash_table_iter_init(&iter, context->resources);
+	while (g_hash_table_iter_next(&iter, NULL, &attachment)) {
+		struct gpu_tracked_resource *resource =
+			((struct gpu_attachment *)attachment)->resource;
+
+		if (resource->is_renderers)
+			renderer_calls_ctx_detach_resource(
+				device->renderer, context->id, &resource->base);
+		g_hash_table_iter_remove(&iter);
+		if (turn_is_over(&device->turn))
+			break;
+	}
+	return g_hash_table_size(context->resources) <= FEW_ATTACHMENTS;
+}
+
+int gpu_context_destroy_more(struct gpu_device *device, struct gpu_context *context)
+{
+	if (!detach_most(device, context))
+		return RENDERER_AGAIN;
+	renderer_calls_ctx_destroy(device->renderer, context->id);
+	gpu_fences_finish_context(device->fences, context->id);
+	gpu_mapping_drop_context(device, context->id);
+	g_hash_table_remove(device->contexts->by_id, GUINT_TO_POINTER(context->id));
+	g_hash_table_destroy(context->resources);
+	g_free(context);
+	return 0;
+}
+
+GList *gpu_context_list(struct gpu_device *device)
+{
+	return g_hash_table_get_values(device->contexts->by_id);
 }
 
 void gpu_context_forget_resource(struct gpu_device *device, struct gpu_tracked_resource *resource)
@@ -185,7 +212,8 @@ enum gpu_verdict gpu_handle_ctx_destroy(struct gpu_device *device, struct gpu_co
 
 	if (!context)
 		return GPU_ERR_INVALID_CONTEXT_ID;
-	context_destroy(device, context);
+	if (gpu_context_destroy_more(device, context) == RENDERER_AGAIN)
+		gpu_teardown_context(device, context);
 	return GPU_OK;
 }
 
@@ -256,7 +284,6 @@ static enum gpu_verdict submit_step(
 		device->contexts->submit_buf, le32toh(command->args.submit.size),
 		&command->done_len);
 
-	turn_charge(&device->turn, 0);
 	return ret == RENDERER_AGAIN ? GPU_AGAIN : gpu_command_fail(command, 0, ret);
 }
 

@@ -32,8 +32,11 @@ void gpu_contexts_destroy(struct gpu_contexts *contexts);
 /** gpu_context_find() - Return: borrowed, or NULL. */
 struct gpu_context *gpu_context_find(struct gpu_device *device, uint32_t id);
 
-/** gpu_context_destroy_all() - Every context, for a reset. */
-void gpu_context_destroy_all(struct gpu_device *device);
+/** gpu_context_list() - All there are. Return: the list's links are the caller's. */
+GList *gpu_context_list(struct gpu_device *device);
+
+/** gpu_context_destroy_more() - Return: 0; RENDERER_AGAIN where the turn is over: call again. */
+int gpu_context_destroy_more(struct gpu_device *device, struct gpu_context *context);
 
 /** gpu_context_forget_resource() - Detach a resource from all contexts. */
 void gpu_context_forget_resource(struct gpu_device *device, struct gpu_tracked_resource *resource);

@@ -16,6 +16,7 @@
 #include "gpu/renderer_calls.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
+#include "gpu/teardown.h"
 #include "gpu/transfer.h"
 #include "util/fd.h"
 #include "util/pages.h"
@@ -58,6 +59,7 @@ struct gpu_device *gpu_device_create(struct renderer *renderer, struct guest_mem
 	device->fences = gpu_fences_create(device, context);
 	device->mappings = gpu_mappings_create();
 	device->paging = gpu_paging_create();
+	device->teardown = gpu_teardown_create();
 	renderer->events = &renderer_events;
 	renderer->events_opaque = device;
 	renderer->turn = &device->turn;
@@ -69,11 +71,13 @@ void gpu_device_destroy(struct gpu_device *device)
 	if (!device)
 		return;
 	gpu_device_reset(device);
+	gpu_teardown_finish(device);
 	/* No event comes any more after this. */
 	renderer_calls_destroy(device->renderer);
 	gpu_fences_destroy(device->fences);
 	gpu_mappings_destroy(device->mappings);
 	gpu_paging_destroy(device->paging);
+	gpu_teardown_destroy(device->teardown);
 	gpu_outputs_destroy(device);
 	gpu_resources_destroy(device->resources);
 	gpu_contexts_destroy(device->contexts);
@@ -161,7 +165,7 @@ bool gpu_device_can_take(const struct gpu_device *device)
 
 bool gpu_device_can_take_cursor(const struct gpu_device *device)
 {
-	return !gpu_paging_is_busy(device);
+	return !gpu_paging_is_busy(device) && !gpu_teardown_is_busy(device);
 }
 
 bool gpu_device_turn_is_over(struct gpu_device *device)
@@ -216,8 +220,7 @@ void gpu_device_reset(struct gpu_device *device)
 	cancel_all(device);
 	gpu_paging_forget(device);
 	gpu_outputs_disable_all(device);
-	gpu_context_destroy_all(device);
-	gpu_resource_destroy_all(device);
+	gpu_teardown_all(device);
 	device->events_read = 0;
 }
 

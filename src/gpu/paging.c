@@ -11,6 +11,7 @@
 #include "gpu/output.h"
 #include "gpu/resource.h"
 #include "gpu/state.h"
+#include "gpu/teardown.h"
 #include "gpu/wait.h"
 #include "util/log.h"
 #include "util/source.h"
@@ -73,7 +74,7 @@ static void release_one(
 {
 	gpu_resource_release_pages(device, resource);
 	gpu_blob_release(resource);
-	if (resource->backing.entries)
+	if (resource->backing.entries && !gpu_teardown_takes_all(device))
 		g_ptr_array_add(device->paging->lost, resource);
 }
 

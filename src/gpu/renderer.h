@@ -81,9 +81,10 @@ struct gpu_resource_blob {
  * @iov_count: elements in @iov
  * @backing_len: bytes in @iov
  * @renderer_data: the renderer's own
+ * @progress: the renderer's own: how far resource_create() or resource_destroy() got; 0 at first
  * @has_lendable_image: what get_pixels() borrows is memory of util/lendable.h
  *
- * Belongs to the device; a renderer writes @renderer_data and @has_lendable_image only.
+ * Belongs to the device; a renderer writes @renderer_data, @progress and @has_lendable_image only.
  */
 struct gpu_resource {
 	uint32_t id;
@@ -98,6 +99,7 @@ struct gpu_resource {
 	unsigned int iov_count;
 	uint64_t backing_len;
 	void *renderer_data;
+	uint64_t progress;
 	bool has_lendable_image;
 };
 
@@ -236,8 +238,11 @@ struct renderer_ops {
 	 */
 	int (*resource_create)(struct renderer *renderer, struct gpu_resource *resource);
 
-	/** Its backing, and all contexts that had it, were detached before. */
-	void (*resource_destroy)(struct renderer *renderer, struct gpu_resource *resource);
+	/**
+	 * Its backing, and all contexts that had it, were detached before. Return: 0; RENDERER_AGAIN:
+	 * call again, no other hook of this resource comes any more.
+	 */
+	int (*resource_destroy)(struct renderer *renderer, struct gpu_resource *resource);
 
 	/**
 	 * @resource->iov was just set. For blobs it is set before resource_create(), which is not

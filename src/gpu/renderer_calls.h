@@ -28,7 +28,7 @@ void renderer_calls_ctx_detach_resource(
 
 /** Resources, likewise. */
 int renderer_calls_resource_create(struct renderer *renderer, struct gpu_resource *resource);
-void renderer_calls_resource_destroy(struct renderer *renderer, struct gpu_resource *resource);
+int renderer_calls_resource_destroy(struct renderer *renderer, struct gpu_resource *resource);
 
 /** Nobody but the device needs to know of the backing. */
 int renderer_calls_attach_backing(struct renderer *renderer, struct gpu_resource *resource);

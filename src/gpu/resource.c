@@ -14,6 +14,7 @@
 #include "gpu/mapping.h"
 #include "gpu/renderer_calls.h"
 #include "gpu/state.h"
+#include "gpu/teardown.h"
 #include "util/checked.h"
 #include "util/log.h"
 #include "util/scarce.h"
@@ -136,7 +137,6 @@ int gpu_resource_take_pages(struct gpu_device *device, struct gpu_tracked_resour
 	move_pages(base, walk);
 	if (resource->is_renderers)
 		ret = renderer_calls_attach_backing(device->renderer, base);
-	turn_charge(&device->turn, 0);
 	if (ret < 0)
 		forget_pages(base);
 	return ret;
@@ -154,7 +154,8 @@ static void detach_backing(struct gpu_device *device, struct gpu_tracked_resourc
 
 /* Life and death */
 
-static void resource_destroy(struct gpu_device *device, struct gpu_tracked_resource *resource)
+/* All but the renderer's side, which may take longer. */
+static void resource_let_go(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
 	for (uint32_t i = 0; i < GPU_OUTPUT_COUNT; i++)
 		if (resource->outputs & 1u << i)
@@ -163,19 +164,32 @@ static void resource_destroy(struct gpu_device *device, struct gpu_tracked_resou
 	gpu_blob_release(resource);
 	detach_backing(device, resource);
 	gpu_context_forget_resource(device, resource);
-	if (resource->is_renderers)
-		renderer_calls_resource_destroy(device->renderer, &resource->base);
-	gpu_hostmem_release(device, resource->host_len);
 	g_hash_table_remove(device->resources->by_id, GUINT_TO_POINTER(resource->base.id));
-	gpu_resource_unref(resource);
 }
 
-void gpu_resource_destroy_all(struct gpu_device *device)
+int gpu_resource_destroy_more(struct gpu_device *device, struct gpu_tracked_resource *resource)
 {
-	g_autoptr(GList) all = g_hash_table_get_values(device->resources->by_id);
+	int ret = 0;
 
-	for (GList *link = all; link; link = link->next)
-		resource_destroy(device, link->data);
+	if (resource->is_renderers)
+		ret = renderer_calls_resource_destroy(device->renderer, &resource->base);
+	if (ret == RENDERER_AGAIN)
+		return ret;
+	gpu_hostmem_release(device, resource->host_len);
+	gpu_resource_unref(resource);
+	return 0;
+}
+
+void gpu_resource_destroy(struct gpu_device *device, struct gpu_tracked_resource *resource)
+{
+	resource_let_go(device, resource);
+	if (gpu_resource_destroy_more(device, resource) == RENDERER_AGAIN)
+		gpu_teardown_resource(device, resource);
+}
+
+GList *gpu_resource_list(struct gpu_device *device)
+{
+	return g_hash_table_get_values(device->resources->by_id);
 }
 
 enum gpu_verdict gpu_resource_check_new(
@@ -249,7 +263,6 @@ static int create_renderers(struct gpu_device *device, struct gpu_tracked_resour
 
 	if (resource->is_renderers)
 		ret = renderer_calls_resource_create(device->renderer, &resource->base);
-	turn_charge(&device->turn, 0);
 	return ret;
 }
 
@@ -287,10 +300,13 @@ static void making_free(void *opaque)
 	struct making *making = opaque;
 	struct gpu_tracked_resource *resource = making->resource;
 
-	if (resource && making->has_begun)
-		renderer_calls_resource_destroy(making->device->renderer, &resource->base);
-	if (resource)
+	if (resource && making->has_begun) {
+		resource->base.progress = 0;
+		if (gpu_resource_destroy_more(making->device, resource) == RENDERER_AGAIN)
+			gpu_teardown_resource(making->device, resource);
+	} else if (resource) {
 		resource_discard(making->device, resource);
+	}
 	g_free(making);
 }
 
@@ -304,6 +320,7 @@ static enum gpu_verdict making_step(
 	making->has_begun = ret == RENDERER_AGAIN;
 	if (making->has_begun)
 		return GPU_AGAIN;
+	making->resource->base.progress = 0;
 	if (ret == 0)
 		resource_enter(making->device, g_steal_pointer(&making->resource));
 	return gpu_command_fail(command, id, ret);
@@ -405,7 +422,7 @@ enum gpu_verdict gpu_handle_resource_unref(struct gpu_device *device, struct gpu
 
 	if (!resource)
 		return GPU_ERR_INVALID_RESOURCE_ID;
-	resource_destroy(device, resource);
+	gpu_resource_destroy(device, resource);
 	return GPU_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "gpu/renderer.h"
 #include "gpu/verdict.h"
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -88,8 +89,14 @@ void gpu_resource_foreach(struct gpu_device *device,
 	void (*fn)(struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque),
 	void *opaque);
 
-/** gpu_resource_destroy_all() - Every resource, for a reset. */
-void gpu_resource_destroy_all(struct gpu_device *device);
+/** gpu_resource_list() - All that are in the table. Return: the list's links are the caller's. */
+GList *gpu_resource_list(struct gpu_device *device);
+
+/** gpu_resource_destroy() - It leaves the table now, and its memory soon (gpu/teardown.h). */
+void gpu_resource_destroy(struct gpu_device *device, struct gpu_tracked_resource *resource);
+
+/** gpu_resource_destroy_more() - Of one that has left the table. Return: 0; RENDERER_AGAIN: call again. */
+int gpu_resource_destroy_more(struct gpu_device *device, struct gpu_tracked_resource *resource);
 
 /** gpu_resource_release_pages() - Let go of the guest's pages; the list of them is kept. */
 void gpu_resource_release_pages(struct gpu_device *device, struct gpu_tracked_resource *resource);

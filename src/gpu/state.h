@@ -21,6 +21,7 @@ struct gpu_mappings;
 struct gpu_outputs;
 struct gpu_paging;
 struct gpu_resources;
+struct gpu_teardown;
 struct gpu_tracked_resource;
 
 /** struct gpu_put_off - A TRANSFER_TO_HOST_2D that is not yet done (gpu/transfer.c); zero: none */
@@ -56,6 +57,7 @@ struct gpu_device {
 	struct gpu_mappings *mappings;
 	struct gpu_outputs *outputs;
 	struct gpu_paging *paging;
+	struct gpu_teardown *teardown;
 	uint64_t hostmem_used;
 	uint32_t scanout_count;
 	uint32_t events_read;

@@ -70,24 +70,39 @@ static int transfer_lines(
 	return ret;
 }
 
+/*
+ * What a line costs, as bytes that are copied in one go: it is in a page of its own, and each piece of the
+ * backing takes as long as 512 bytes.
+ */
+#define LINE_MIN_COST 4096
+#define PIECE_COST    512
+
+static uint64_t line_cost(const struct gpu_resource *resource, uint64_t line_len)
+{
+	const uint64_t piece_len = MAX(resource->backing_len / MAX(resource->iov_count, 1), 1);
+
+	return MAX(line_len, LINE_MIN_COST) + line_len / piece_len * PIECE_COST;
+}
+
 static enum gpu_verdict transfer_step(
 	struct gpu_command *command, struct gpu_tracked_resource *resource)
 {
 	struct turn *turn = &command->device->turn;
 	struct gpu_rect left = gpu_rect_from_guest(&command->args.transfer_2d.r);
-	const uint64_t line_len = (uint64_t)left.width * GPU_2D_BYTES_PER_PIXEL;
+	const uint64_t cost =
+		line_cost(&resource->base, (uint64_t)left.width * GPU_2D_BYTES_PER_PIXEL);
 
 	/* The pages went when the memory table changed, and not all came back. */
 	if (!resource->base.iov)
 		return gpu_command_refuse(
 			command, resource->base.id, GPU_ERR_UNSPEC, "it lost its backing");
 	for (; left.height > 0; left = gpu_rect_from_guest(&command->args.transfer_2d.r)) {
-		const uint32_t count = (uint32_t)CLAMP(TURN_PART_LEN / line_len, 1, left.height);
+		const uint32_t count = (uint32_t)CLAMP(TURN_PART_LEN / cost, 1, left.height);
 		int ret = transfer_lines(command, resource, count);
 
 		if (ret < 0)
 			return gpu_command_fail(command, resource->base.id, ret);
-		turn_charge(turn, count * line_len);
+		turn_charge(turn, count * cost);
 		if (count < left.height && turn_is_over(turn))
 			return GPU_AGAIN;
 	}
@@ -97,18 +112,19 @@ static enum gpu_verdict transfer_step(
 /* Shorter ones stay in the cache as a whole. */
 #define PUT_OFF_MIN_LEN (256u << 10)
 
-/* A 4K frame. What is put off may have to be done at once. */
-#define PUT_OFF_MAX_LEN (32u << 20)
+/* A 4K frame in pages. What is put off may have to be done at once. */
+#define PUT_OFF_MAX_LEN (40u << 20)
 
 /* Only into an image where it is sent from, and before nothing but its flush could want it done. */
 static bool can_put_off(struct gpu_device *device, const struct gpu_command *command,
 	struct gpu_resource *resource, const struct gpu_rect *rect)
 {
-	const uint64_t len = (uint64_t)rect->width * rect->height * GPU_2D_BYTES_PER_PIXEL;
+	const uint64_t line_len = (uint64_t)rect->width * GPU_2D_BYTES_PER_PIXEL;
 	size_t stride;
 
 	return command->request->has_next && !(command->hdr.flags & VIRTIO_GPU_FLAG_FENCE) &&
-	       len >= PUT_OFF_MIN_LEN && len <= PUT_OFF_MAX_LEN &&
+	       line_len * rect->height >= PUT_OFF_MIN_LEN &&
+	       line_cost(resource, line_len) * rect->height <= PUT_OFF_MAX_LEN &&
 	       renderer_calls_get_pixels(device->renderer, resource, &stride);
 }
 
@@ -224,7 +240,6 @@ static enum gpu_verdict transfer_3d_step(
 	ret = (is_to_host ? renderer_calls_transfer_to_host_3d
 			  : renderer_calls_transfer_from_host_3d)(
 		device->renderer, command->hdr.ctx_id, &resource->base, &command->transfer_3d);
-	turn_charge(&device->turn, 0);
 	return ret == RENDERER_AGAIN ? GPU_AGAIN
 				     : gpu_command_fail(command, resource->base.id, ret);
 }

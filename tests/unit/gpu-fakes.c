@@ -33,9 +33,10 @@ static int fake_resource_create(struct renderer *renderer, struct gpu_resource *
 	return 0;
 }
 
-static void fake_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
+static int fake_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
 {
 	fake_of(renderer)->resources--;
+	return 0;
 }
 
 /* The device's clock: it stands still, but for what the renderer's work and a look at it take. */

@@ -294,7 +294,7 @@ static void make_late(struct gpu_fixture *f, struct fake_display *late)
 {
 	fake_display_init(late);
 	late->base.ready = false;
-	f->renderer.image = NULL;
+	g_clear_pointer(&f->renderer.image, g_free);
 	f->renderer.work_us = TURN_US;
 	show_whole(f);
 	gpu_fixture_set_scanout(f, 1, 1, &whole);

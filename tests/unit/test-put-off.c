@@ -51,21 +51,20 @@ static void test_shortest(struct put_off *t, gconstpointer data)
 		t, &(struct gpu_rect){0, 0, PUT_OFF_WIDTH, PUT_OFF_MIN_HEIGHT}, &put_off_whole);
 }
 
-/* What takes more than a turn is not: 32 MiB are the longest. */
+/* What takes more than a turn is not: 40 MiB are the longest. */
 static void test_longest(struct put_off *t, gconstpointer data)
 {
 	const struct virtio_gpu_mem_entry entry = {
-		.addr = htole64(UINT64_C(1) << 30), .length = htole32(16384 * 513 * 4)};
+		.addr = htole64(UINT64_C(1) << 30), .length = htole32(16384 * 641 * 4)};
 
 	t->f.renderer.copies = false;
-	gpu_fixture_add_memory(&t->f, UINT64_C(1) << 30, 16384 * 513 * 4);
-	g_assert_cmphex(
-		gpu_fixture_create_2d(&t->f, 2, 16384, 513), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_fixture_add_memory(&t->f, UINT64_C(1) << 30, 16384 * 641 * 4);
+	g_assert_cmphex(gpu_fixture_create_2d(&t->f, 2, 16384, 641), ==, VIRTIO_GPU_RESP_OK_NODATA);
 	g_assert_cmphex(gpu_fixture_attach(&t->f, 2, &entry, 1), ==, VIRTIO_GPU_RESP_OK_NODATA);
-	put_off_send(t, &t->transfer, 2, &(struct gpu_rect){0, 0, 16384, 513}, 0);
+	put_off_send(t, &t->transfer, 2, &(struct gpu_rect){0, 0, 16384, 641}, 0);
 	g_assert_cmphex(flat_response(&t->transfer), ==, VIRTIO_GPU_RESP_OK_NODATA);
 	g_array_set_size(t->f.renderer.transfers, 0);
-	put_off_send(t, &t->transfer, 2, &(struct gpu_rect){0, 0, 16384, 512}, 0);
+	put_off_send(t, &t->transfer, 2, &(struct gpu_rect){0, 0, 16384, 640}, 0);
 	g_assert_cmpuint(t->f.renderer.transfers->len, ==, 0);
 	gpu_device_settle(t->f.device);
 	g_assert_cmpuint(t->f.renderer.transfers->len, ==, 1);

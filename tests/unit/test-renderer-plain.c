@@ -4,6 +4,7 @@
  * The 2D images around a renderer that has none: 2D resources never reach it, everything else does.
  */
 #include "renderer/plain/images.h"
+#include "util/turn.h"
 
 #include <errno.h>
 #include <string.h>
@@ -176,10 +177,11 @@ static int drawing_create(struct renderer *renderer, struct gpu_resource *resour
 	return 0;
 }
 
-static void drawing_destroy_resource(struct renderer *renderer, struct gpu_resource *resource)
+static int drawing_destroy_resource(struct renderer *renderer, struct gpu_resource *resource)
 {
 	g_assert_true(resource->renderer_data == drawing_of(renderer)->image);
 	resource->renderer_data = NULL;
+	return 0;
 }
 
 static int drawing_attach_backing(struct renderer *renderer, struct gpu_resource *resource)
@@ -281,11 +283,174 @@ static void test_given_to_context(void)
 	outer->ops->destroy(outer);
 }
 
+/* A large image is given in as many turns as it takes. */
+#define LARGE_SIDE 2048
+
+struct slow {
+	struct renderer base;
+	unsigned int images;
+	uint32_t lines;
+	unsigned int creates_left;
+};
+
+static int slow_create(struct renderer *renderer, struct gpu_resource *resource)
+{
+	struct slow *slow = (struct slow *)renderer;
+
+	if (slow->creates_left > 0) {
+		slow->creates_left--;
+		resource->progress++;
+		resource->renderer_data = slow;
+		return RENDERER_AGAIN;
+	}
+	resource->renderer_data = slow;
+	slow->images++;
+	return 0;
+}
+
+static int slow_destroy_resource(struct renderer *renderer, struct gpu_resource *resource)
+{
+	struct slow *slow = (struct slow *)renderer;
+
+	g_assert_true(resource->renderer_data == slow);
+	slow->images -= slow->images > 0;
+	return 0;
+}
+
+static int slow_attach_backing(struct renderer *renderer, struct gpu_resource *resource)
+{
+	return 0;
+}
+
+static void slow_detach_backing(struct renderer *renderer, struct gpu_resource *resource)
+{
+}
+
+static int slow_transfer(struct renderer *renderer, struct gpu_resource *resource,
+	const struct gpu_rect *rect, uint64_t offset)
+{
+	struct slow *slow = (struct slow *)renderer;
+
+	g_assert_true(resource->renderer_data == slow);
+	g_assert_cmpuint(rect->y, ==, slow->lines);
+	g_assert_cmpuint(offset, ==, (uint64_t)rect->y * LARGE_SIDE * 4);
+	slow->lines += rect->height;
+	return 0;
+}
+
+static const struct renderer_ops slow_ops = {
+	.destroy = drawing_destroy,
+	.resource_create = slow_create,
+	.resource_destroy = slow_destroy_resource,
+	.attach_backing = slow_attach_backing,
+	.detach_backing = slow_detach_backing,
+	.transfer_to_host_2d = slow_transfer,
+};
+
+static gint64 clock_us;
+
+static gint64 count_us(void)
+{
+	return clock_us += TURN_US;
+}
+
+static struct gpu_resource make_large(struct slow *slow, struct turn *turn, struct renderer **outer)
+{
+	struct gpu_resource resource = {.id = 1,
+		.kind = GPU_RESOURCE_2D,
+		.format = 1,
+		.width = LARGE_SIDE,
+		.height = LARGE_SIDE};
+
+	*slow = (struct slow){.base = {.ops = &slow_ops}, .creates_left = 2};
+	*outer = renderer_plain_keep(&slow->base);
+	*turn = (struct turn){.now_us = count_us};
+	(*outer)->turn = turn;
+	g_assert_cmpint((*outer)->ops->resource_create(*outer, &resource), ==, 0);
+	return resource;
+}
+
+static void test_given_in_turns(void)
+{
+	struct renderer *outer;
+	struct turn turn;
+	struct slow slow;
+	struct gpu_resource resource = make_large(&slow, &turn, &outer);
+	unsigned int turns = 0;
+	int ret;
+
+	do {
+		turn_begin(&turn);
+		ret = outer->ops->ctx_attach_resource(outer, 1, &resource);
+		turns++;
+	} while (ret == RENDERER_AGAIN && turns < LARGE_SIDE);
+	g_assert_cmpint(ret, ==, 0);
+	/* Two to make it, and one for each MiB. */
+	g_assert_cmpuint(turns, ==, 2 + LARGE_SIDE * LARGE_SIDE * 4 / TURN_PART_LEN);
+	g_assert_cmpuint(slow.lines, ==, LARGE_SIDE);
+	g_assert_cmpuint(resource.progress, ==, 0);
+	outer->ops->resource_destroy(outer, &resource);
+	g_assert_cmpuint(slow.images, ==, 0);
+	outer->ops->destroy(outer);
+}
+
+/* The command is cancelled half-way: the image stays plain, and can be drawn into, given again, destroyed. */
+static void test_given_half(void)
+{
+	const struct gpu_rect nothing = {0, 0, 0, 0};
+	struct renderer *outer;
+	struct turn turn;
+	struct slow slow;
+	struct gpu_resource resource = make_large(&slow, &turn, &outer);
+	size_t stride;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		turn_begin(&turn);
+		g_assert_cmpint(
+			outer->ops->ctx_attach_resource(outer, 1, &resource), ==, RENDERER_AGAIN);
+	}
+	g_assert_nonnull(outer->ops->get_pixels(outer, &resource, &stride));
+	outer->ops->transfer_to_host_2d(outer, &resource, &nothing, 0);
+	g_assert_cmpuint(slow.images, ==, 0);
+	slow.lines = 0;
+	turn_begin(&turn);
+	g_assert_cmpint(outer->ops->ctx_attach_resource(outer, 1, &resource), ==, RENDERER_AGAIN);
+	g_assert_cmpuint(slow.images, ==, 1);
+	outer->ops->resource_destroy(outer, &resource);
+	g_assert_cmpuint(slow.images, ==, 0);
+	outer->ops->destroy(outer);
+}
+
+/* So is giving back the memory of a plain one. */
+static void test_freed_in_turns(void)
+{
+	struct renderer *outer;
+	struct turn turn;
+	struct slow slow;
+	struct gpu_resource resource = make_large(&slow, &turn, &outer);
+	unsigned int turns = 0;
+
+	outer->ops->resource_destroy(outer, &resource);
+	resource.height = 16 * LARGE_SIDE;
+	g_assert_cmpint(outer->ops->resource_create(outer, &resource), ==, 0);
+	do {
+		turn_begin(&turn);
+	} while (outer->ops->resource_destroy(outer, &resource) == RENDERER_AGAIN &&
+		 ++turns < LARGE_SIDE);
+	g_assert_cmpuint(turns, >, 1);
+	g_assert_cmpuint(turns, <, LARGE_SIDE);
+	g_assert_null(resource.renderer_data);
+	outer->ops->destroy(outer);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/renderer-plain/images-are-kept", test_images_are_kept);
 	g_test_add_func("/renderer-plain/the-rest-goes-on", test_the_rest_goes_on);
 	g_test_add_func("/renderer-plain/given-to-context", test_given_to_context);
+	g_test_add_func("/renderer-plain/given-in-turns", test_given_in_turns);
+	g_test_add_func("/renderer-plain/given-half", test_given_half);
+	g_test_add_func("/renderer-plain/freed-in-turns", test_freed_in_turns);
 	return g_test_run();
 }

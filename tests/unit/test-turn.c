@@ -296,6 +296,66 @@ static void test_change_under_a_flush(struct gpu_fixture *f, gconstpointer data)
 	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
+/* A reset with much to free ends with the turns that follow; a new table does not bring it back. */
+static void make_many(struct gpu_fixture *f)
+{
+	gpu_fixture_set_tick(0);
+	for (uint32_t id = 2; id < 200; id++)
+		g_assert_cmphex(gpu_fixture_create_2d(f, id, 8, 8), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmphex(gpu_fixture_ctx_create(f, 1, 0), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	gpu_fixture_set_tick(TURN_US / 2);
+}
+
+static void assert_all_gone(struct gpu_fixture *f)
+{
+	g_assert_cmpuint(f->renderer.resources, ==, 0);
+	g_assert_cmpuint(f->device->hostmem_used, ==, 0);
+	g_assert_true(gpu_device_can_take(f->device));
+	g_assert_true(gpu_device_can_take_cursor(f->device));
+}
+
+static void test_reset(struct gpu_fixture *f, gconstpointer data)
+{
+	make_many(f);
+	gpu_device_reset(f->device);
+	g_assert_cmpuint(f->renderer.resources, >, 0);
+	g_assert_false(gpu_device_can_take(f->device));
+	g_assert_false(gpu_device_can_take_cursor(f->device));
+	gpu_fixture_iterate(f);
+	assert_all_gone(f);
+}
+
+static void test_reset_and_reset(struct gpu_fixture *f, gconstpointer data)
+{
+	make_many(f);
+	gpu_device_reset(f->device);
+	g_main_context_iteration(f->context, FALSE);
+	gpu_device_reset(f->device);
+	gpu_fixture_iterate(f);
+	assert_all_gone(f);
+}
+
+static void test_reset_and_change(struct gpu_fixture *f, gconstpointer data)
+{
+	attach_many(f);
+	make_many(f);
+	gpu_device_reset(f->device);
+	gpu_device_memory_changing(f->device);
+	guest_memory_clear(f->memory);
+	gpu_fixture_add_memory(f, MEMORY_GPA, 2 * PAGE);
+	gpu_device_memory_changed(f->device);
+	gpu_fixture_iterate(f);
+	assert_all_gone(f);
+}
+
+/* At the end of a session nobody waits for turns. */
+static void test_end(struct gpu_fixture *f, gconstpointer data)
+{
+	make_many(f);
+	gpu_device_reset(f->device);
+	g_assert_cmpuint(f->renderer.resources, >, 0);
+}
+
 #define ADD(path, test)                                                                            \
 	g_test_add(path, struct gpu_fixture, NULL, set_up, test, gpu_fixture_tear_down)
 
@@ -316,5 +376,9 @@ int main(int argc, char **argv)
 	ADD("/turn/change-and-stop", test_change_and_stop);
 	ADD("/turn/change-and-reset", test_change_and_reset);
 	ADD("/turn/change-under-a-flush", test_change_under_a_flush);
+	ADD("/turn/reset", test_reset);
+	ADD("/turn/reset-and-reset", test_reset_and_reset);
+	ADD("/turn/reset-and-change", test_reset_and_change);
+	ADD("/turn/end", test_end);
 	return g_test_run();
 }

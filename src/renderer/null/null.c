@@ -112,11 +112,12 @@ static int null_resource_create(struct renderer *renderer, struct gpu_resource *
 	return 0;
 }
 
-static void null_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
+static int null_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
 {
 	if (has_host_memory(resource))
 		close(GPOINTER_TO_INT(resource->renderer_data));
 	renderer_null_of(renderer)->resource_count--;
+	return 0;
 }
 
 static int null_attach_backing(struct renderer *renderer, struct gpu_resource *resource)

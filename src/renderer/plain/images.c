@@ -10,11 +10,15 @@
 #include "util/checked.h"
 #include "util/iov.h"
 #include "util/lendable.h"
+#include "util/turn.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define BYTES_PER_PIXEL 4
+
+/* Given back to the kernel at a time; pages that were written take up to 30 us for a MiB. */
+#define FREED_PART_LEN ((size_t)16 << 20)
 
 static size_t image_stride(const struct gpu_resource *resource)
 {
@@ -47,11 +51,24 @@ size_t plain_image_len(const struct gpu_resource *resource)
 	return image_stride(resource) * resource->height;
 }
 
-void plain_image_destroy(struct gpu_resource *resource)
+int plain_image_destroy(struct gpu_resource *resource, struct turn *turn)
 {
-	lendable_free(resource->renderer_data, plain_image_len(resource));
+	const size_t len = plain_image_len(resource);
+	uint8_t *image = resource->renderer_data;
+
+	/* What is left is always lendable memory of its own. */
+	while (len - resource->progress >= 2 * FREED_PART_LEN) {
+		lendable_free(image + resource->progress, FREED_PART_LEN);
+		resource->progress += FREED_PART_LEN;
+		turn_charge(turn, 0);
+		if (turn_is_over(turn))
+			return RENDERER_AGAIN;
+	}
+	lendable_free(image + resource->progress, len - resource->progress);
+	resource->progress = 0;
 	resource->renderer_data = NULL;
 	resource->has_lendable_image = false;
+	return 0;
 }
 
 int plain_image_transfer(

@@ -9,7 +9,9 @@
  * the hooks of struct renderer_ops, whose contract they keep.
  */
 int plain_image_create(struct gpu_resource *resource);
-void plain_image_destroy(struct gpu_resource *resource);
+
+/** plain_image_destroy() - @turn: as the renderer's. Return: as the hook. */
+int plain_image_destroy(struct gpu_resource *resource, struct turn *turn);
 
 /** plain_image_len() - Size of an image that there is, bytes. */
 size_t plain_image_len(const struct gpu_resource *resource);

@@ -16,9 +16,9 @@ static int renderer_2d_resource_create(struct renderer *renderer, struct gpu_res
 	return plain_image_create(resource);
 }
 
-static void renderer_2d_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
+static int renderer_2d_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
 {
-	plain_image_destroy(resource);
+	return plain_image_destroy(resource, renderer->turn);
 }
 
 static int renderer_2d_transfer(struct renderer *renderer, struct gpu_resource *resource,

@@ -19,7 +19,7 @@
  * @given: set of the ids of 2D resources that are the inner renderer's; NULL where it has none.
  * @giving: a resource that is on its way to it, line by line; NULL for none
  * @giving_data: what the inner renderer keeps of it, whose own pointer is the plain image's still
- * @given_lines: how far that is
+ * @is_made: the inner renderer has made its side; then @given_lines of it are drawn
  */
 struct renderer_plain {
 	struct renderer base;
@@ -29,6 +29,7 @@ struct renderer_plain {
 	struct gpu_resource *giving;
 	void *giving_data;
 	uint32_t given_lines;
+	bool is_made;
 };
 
 static struct renderer_plain *plain_of(struct renderer *renderer)
@@ -186,27 +187,37 @@ static void stop_giving(struct renderer_plain *plain)
 	if (!plain->giving)
 		return;
 	swap_data(plain);
-	plain->inner->ops->resource_destroy(plain->inner, plain->giving);
+	plain->giving->progress = 0;
+	while (plain->inner->ops->resource_destroy(plain->inner, plain->giving) == RENDERER_AGAIN)
+		;
+	plain->giving->progress = 0;
 	swap_data(plain);
 	plain->giving = NULL;
 }
 
-/* Return: 0, or a negative errno and it is plain. */
-static int begin_giving(struct renderer_plain *plain, struct gpu_resource *resource)
+/* Makes the inner renderer's side. Return: 0, RENDERER_AGAIN, or a negative errno and it is plain. */
+static int make_inner(struct renderer_plain *plain, struct gpu_resource *resource)
 {
-	void *image = resource->renderer_data;
 	int ret;
 
-	stop_giving(plain);
-	resource->renderer_data = NULL;
+	if (plain->giving != resource) {
+		stop_giving(plain);
+		plain->giving = resource;
+		plain->giving_data = NULL;
+		plain->given_lines = 0;
+		plain->is_made = false;
+	}
+	if (plain->is_made)
+		return 0;
+	swap_data(plain);
 	ret = plain->inner->ops->resource_create(plain->inner, resource);
-	plain->giving_data = resource->renderer_data;
-	resource->renderer_data = image;
+	swap_data(plain);
+	plain->is_made = ret == 0;
+	if (ret != RENDERER_AGAIN)
+		resource->progress = 0;
 	if (ret < 0)
-		return ret;
-	plain->giving = resource;
-	plain->given_lines = 0;
-	return 0;
+		plain->giving = NULL;
+	return ret;
 }
 
 /* All is drawn: the plain image can go. Return: 0 or a negative errno. */
@@ -224,7 +235,7 @@ static int end_giving(struct renderer_plain *plain, struct gpu_resource *resourc
 	}
 	resource->has_lendable_image = false;
 	plain->giving = NULL;
-	plain_image_destroy(&image);
+	plain_image_destroy(&image, NULL);
 	g_hash_table_add(plain->given, GUINT_TO_POINTER(resource->id));
 	return 0;
 }
@@ -236,11 +247,9 @@ static int end_giving(struct renderer_plain *plain, struct gpu_resource *resourc
 static int give_image(struct renderer_plain *plain, struct gpu_resource *resource)
 {
 	void *image = resource->renderer_data;
-	int ret = 0;
+	int ret = make_inner(plain, resource);
 
-	if (plain->giving != resource)
-		ret = begin_giving(plain, resource);
-	if (ret < 0)
+	if (ret != 0)
 		return ret;
 	swap_data(plain);
 	ret = draw_image(plain, resource, image);
@@ -290,18 +299,20 @@ static int plain_resource_create(struct renderer *renderer, struct gpu_resource 
 	return inner->ops->resource_create(inner, resource);
 }
 
-static void plain_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
+static int plain_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
 {
 	struct renderer *inner = inner_of(renderer);
+	int ret = 0;
 
 	if (plain_of(renderer)->giving == resource)
 		stop_giving(plain_of(renderer));
 	if (is_plain(renderer, resource))
-		plain_image_destroy(resource);
-	else if (inner->ops->resource_destroy)
-		inner->ops->resource_destroy(inner, resource);
-	if (plain_of(renderer)->given)
+		return plain_image_destroy(resource, renderer->turn);
+	if (inner->ops->resource_destroy)
+		ret = inner->ops->resource_destroy(inner, resource);
+	if (ret == 0 && plain_of(renderer)->given)
 		g_hash_table_remove(plain_of(renderer)->given, GUINT_TO_POINTER(resource->id));
+	return ret;
 }
 
 static int plain_attach_backing(struct renderer *renderer, struct gpu_resource *resource)

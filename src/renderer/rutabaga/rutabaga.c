@@ -81,7 +81,7 @@ static int rutabaga_resource_create(struct renderer *renderer, struct gpu_resour
 	return ret;
 }
 
-static void rutabaga_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
+static int rutabaga_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
 {
 	struct renderer_rutabaga *rutabaga = renderer_rutabaga_of(renderer);
 	const struct rutabaga_resource *data = resource->renderer_data;
@@ -89,6 +89,7 @@ static void rutabaga_resource_destroy(struct renderer *renderer, struct gpu_reso
 	if (data->is_known)
 		rutabaga_resource_unref(rutabaga->rutabaga, resource->id);
 	forget_resource(rutabaga, resource);
+	return 0;
 }
 
 static void rutabaga_free(struct renderer_rutabaga *rutabaga)

@@ -264,7 +264,7 @@ void renderer_virgl_stream_guard(struct renderer_virgl *virgl, uint32_t *words, 
 /* Hooks of struct renderer_ops, in fences.c, resource.c, transfer.c, export.c and blob.c. */
 int renderer_virgl_create_fence(struct renderer *renderer, const struct renderer_fence *fence);
 int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resource *resource);
-void renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resource *resource);
+int renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resource *resource);
 int renderer_virgl_attach_backing(struct renderer *renderer, struct gpu_resource *resource);
 void renderer_virgl_detach_backing(struct renderer *renderer, struct gpu_resource *resource);
 int renderer_virgl_transfer_to_host_2d(struct renderer *renderer, struct gpu_resource *resource,

@@ -167,13 +167,14 @@ int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resourc
 	return ret;
 }
 
-void renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
+int renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
 {
 	virgl_renderer_force_ctx_0();
 	virgl_renderer_resource_detach_iov((int)resource->id, NULL, NULL);
 	virgl_renderer_resource_unref(resource->id);
 	g_hash_table_remove(renderer_virgl_of(renderer)->resources, GUINT_TO_POINTER(resource->id));
 	resource->renderer_data = NULL;
+	return 0;
 }
 
 /* The library borrows the list; the device keeps it until detach_backing(). */
