@@ -146,6 +146,8 @@ static int main_serve(const struct options *options)
 		.once = options->once,
 	};
 
+	if (sandbox_require(options->sandbox) < 0)
+		return EXIT_FAILURE;
 	if (options->render_node && check_render_node(options->render_node) < 0)
 		return EXIT_FAILURE;
 	if (options->shader_cache && shader_cache_prepare(options->shader_cache, &message) < 0) {

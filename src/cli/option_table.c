@@ -212,13 +212,15 @@ static const struct option_row table[OPTION_COUNT] = {
 			.metavar = "MODE",
 			.initial = "on",
 			.group = "Other",
-			.help = "confine sessions: on, off or log",
+			.help = "confine sessions: on, off, log or required",
 			.man = "What a session gives up before it hears its front-end, so that a "
 			       "guest that takes it over gains little: \\fBon\\fR closes the file "
 			       "system but for what drivers need, drops all capabilities and "
 			       "refuses all system calls that are not needed, as far as the "
-			       "kernel can; a line of the log says what is missing. \\fBlog\\fR "
-			       "refuses nothing: calls that would be refused are in the kernel\\(aqs "
+			       "kernel can; a line of the log says what is missing. "
+			       "\\fBrequired\\fR is the same, and refuses to serve where the "
+			       "kernel or a container lacks a part that this build has. "
+			       "\\fBlog\\fR refuses nothing: calls that would be refused are in the kernel\\(aqs "
 			       "log (audit, or dmesg). \\fBoff\\fR does nothing.",
 		},
 	[OPTION_LOG_LEVEL] =

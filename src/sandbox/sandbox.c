@@ -7,20 +7,27 @@
 #include "sandbox/sandbox.h"
 
 #include "sandbox/private.h"
+#include "util/child.h"
 #include "util/fd.h"
 #include "util/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #ifdef HAVE_CAP_NG
 #include <cap-ng.h>
 #endif
 
-const char *const sandbox_modes[] = {"on", "off", "log", NULL};
+const char *const sandbox_modes[] = {"on", "off", "log", "required", NULL};
+
+/* A trial takes milliseconds. */
+#define TRIAL_LIMIT_MS 10000
 
 struct sandbox_file {
 	const char *path; /* borrowed */
@@ -33,11 +40,13 @@ struct sandbox {
 	GArray *files;	  /* struct sandbox_file */
 	int landlock;	  /* the kernel's version, or a negative errno */
 	int ruleset_fd;	  /* -1 before sandbox_begin(), and where there is no Landlock */
+	GString *failed;  /* parts that are required and not active, with the reason */
 };
 
 struct sandbox_helper {
 	struct sandbox_filter *filter;
 	int ruleset_fd; /* owned, or -1 */
+	bool only_log;
 };
 
 int sandbox_mode_parse(const char *text, enum sandbox_mode *ret_mode)
@@ -97,7 +106,7 @@ void sandbox_announce(enum sandbox_mode mode)
 		log_warning("sandbox: off");
 		return;
 	}
-	if (mode == SANDBOX_ON) {
+	if (mode != SANDBOX_LOG) {
 		add_part(present, missing, "no capabilities", check_capabilities());
 		add_part(present, missing, landlock, version);
 	}
@@ -123,6 +132,7 @@ struct sandbox *sandbox_create(enum sandbox_mode mode)
 	sandbox->files = g_array_new(FALSE, FALSE, sizeof(struct sandbox_file));
 	sandbox->landlock = sandbox_landlock_version();
 	sandbox->ruleset_fd = -1;
+	sandbox->failed = g_string_new(NULL);
 	sandbox_add(sandbox, &sandbox_base_needs);
 	return sandbox;
 }
@@ -132,6 +142,7 @@ void sandbox_destroy(struct sandbox *sandbox)
 	if (!sandbox)
 		return;
 	fd_clear(&sandbox->ruleset_fd);
+	g_string_free(sandbox->failed, TRUE);
 	g_array_unref(sandbox->files);
 	g_ptr_array_unref(sandbox->needs);
 	g_free(sandbox);
@@ -139,7 +150,12 @@ void sandbox_destroy(struct sandbox *sandbox)
 
 bool sandbox_is_on(const struct sandbox *sandbox)
 {
-	return sandbox && sandbox->mode == SANDBOX_ON;
+	return sandbox && (sandbox->mode == SANDBOX_ON || sandbox->mode == SANDBOX_REQUIRED);
+}
+
+bool sandbox_is_required(const struct sandbox *sandbox)
+{
+	return sandbox && sandbox->mode == SANDBOX_REQUIRED;
 }
 
 void sandbox_add(struct sandbox *sandbox, const struct sandbox_needs *needs)
@@ -235,36 +251,56 @@ static int drop_capabilities(void)
 }
 
 /* Core dumps have the guest's secrets in them, and are written by the kernel on the guest's behalf. */
-static void forbid_core_dumps(void)
+static int forbid_core_dumps(void)
 {
 	const struct rlimit none = {0, 0};
 
-	(void)setrlimit(RLIMIT_CORE, &none);
+	return setrlimit(RLIMIT_CORE, &none) < 0 ? -errno : 0;
 }
 
-void sandbox_forget_privileges(enum sandbox_mode mode)
+int sandbox_forget_privileges(enum sandbox_mode mode)
 {
-	if (mode != SANDBOX_OFF)
-		(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (mode == SANDBOX_OFF)
+		return 0;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-/* @announced: what was said at the start already, or 0. */
-static void log_failure(const char *part, int ret, int announced)
+/*
+ * A part that is required is kept for check_stage(), any other is logged. What the build lacks was
+ * not promised. @announced: what was said at the start already, or 0.
+ */
+static void note_failure(struct sandbox *sandbox, const char *part, int ret, int announced)
 {
-	if (ret < 0 && ret != announced)
+	if (ret >= 0 || ret == -ENOPKG)
+		return;
+	if (sandbox_is_required(sandbox))
+		g_string_append_printf(sandbox->failed, "%s%s (%s)",
+			sandbox->failed->len > 0 ? ", " : "", part, describe_errno(ret));
+	else if (ret != announced)
 		log_warning("sandbox: %s: %s", part, describe_errno(ret));
 }
 
-void sandbox_begin(struct sandbox *sandbox)
+/* Return: 0, or -EPERM, logged, where a required part is not active. */
+static int check_stage(const struct sandbox *sandbox)
+{
+	if (sandbox->failed->len == 0)
+		return 0;
+	log_error("sandbox: not active here: %s; --sandbox=required needs it, --sandbox=on goes on "
+		  "without it",
+		sandbox->failed->str);
+	return -EPERM;
+}
+
+static void begin_parts(struct sandbox *sandbox)
 {
 	int ret;
 
-	sandbox_forget_privileges(sandbox->mode);
-	if (sandbox->mode != SANDBOX_ON)
+	note_failure(sandbox, "no new privileges", sandbox_forget_privileges(sandbox->mode), 0);
+	if (!sandbox_is_on(sandbox))
 		return;
-	forbid_core_dumps();
+	note_failure(sandbox, "no core dumps", forbid_core_dumps(), 0);
 	ret = close_file_system(sandbox);
-	log_failure("Landlock", ret, sandbox->landlock);
+	note_failure(sandbox, "Landlock", ret, sandbox->landlock);
 	/*
 	 * Landlock keeps other sessions out of this one's memory. Without it this does, and costs
 	 * who debugs it as an ordinary user the look into /proc.
@@ -272,12 +308,18 @@ void sandbox_begin(struct sandbox *sandbox)
 	if (ret < 0)
 		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* Last, since root may have needed them to open what is closed now. */
-	log_failure("capabilities", drop_capabilities(), check_capabilities());
+	note_failure(sandbox, "no capabilities", drop_capabilities(), 0);
+}
+
+int sandbox_begin(struct sandbox *sandbox)
+{
+	begin_parts(sandbox);
+	return check_stage(sandbox);
 }
 
 /* The second stage */
 
-void sandbox_close(struct sandbox *sandbox)
+static void close_parts(struct sandbox *sandbox)
 {
 	struct sandbox_filter *filter = NULL;
 	int announced = sandbox_filter_check(), ret;
@@ -289,30 +331,76 @@ void sandbox_close(struct sandbox *sandbox)
 	if (ret == 0)
 		ret = sandbox_filter_enter(filter);
 	sandbox_filter_destroy(filter);
-	log_failure("filter of system calls", ret, announced);
+	note_failure(sandbox, "a filter of system calls", ret, announced);
+}
+
+int sandbox_close(struct sandbox *sandbox)
+{
+	close_parts(sandbox);
+	return check_stage(sandbox);
+}
+
+/* A trial */
+
+/* In a child, since it is for ever; both stages, so that one line names all that is missing. */
+static int try_parts(enum sandbox_mode mode)
+{
+	struct sandbox *sandbox = sandbox_create(mode);
+
+	begin_parts(sandbox);
+	close_parts(sandbox);
+	return check_stage(sandbox);
+}
+
+int sandbox_require(enum sandbox_mode mode)
+{
+	struct child child = {0};
+	int status = 0;
+	pid_t pid;
+
+	if (mode != SANDBOX_REQUIRED)
+		return 0;
+	pid = child_fork(&child);
+	if (pid == 0)
+		_exit(try_parts(mode) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+	if (pid > 0 && child_wait(&child, TRIAL_LIMIT_MS, &status) == 0 && WIFEXITED(status))
+		return WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : -EPERM;
+	child_end(&child);
+	log_error("sandbox: it cannot be tried, which --sandbox=required needs");
+	return -EIO;
 }
 
 /* Helper programs */
 
-struct sandbox_helper *sandbox_helper_create(
-	const struct sandbox *sandbox, const struct sandbox_needs *needs)
+int sandbox_helper_create(const struct sandbox *sandbox, const struct sandbox_needs *needs,
+	struct sandbox_helper **ret_helper)
 {
 	g_autoptr(GPtrArray) all = NULL;
 	struct sandbox_helper *helper;
-	int ret;
+	int ret = 0;
 
+	*ret_helper = NULL;
 	if (!sandbox || sandbox->mode == SANDBOX_OFF)
-		return NULL;
+		return 0;
 	all = g_ptr_array_new();
 	g_ptr_array_add(all, (gpointer)&sandbox_base_needs);
 	g_ptr_array_add(all, (gpointer)needs);
 	helper = g_new0(struct sandbox_helper, 1);
 	helper->ruleset_fd = -1;
-	ret = sandbox_filter_create(all, sandbox->mode == SANDBOX_LOG, &helper->filter);
-	log_failure("filter of a helper's system calls", ret, sandbox_filter_check());
-	if (sandbox->ruleset_fd >= 0)
+	helper->only_log = sandbox->mode == SANDBOX_LOG;
+	/* What there is none of was announced. */
+	if (sandbox_filter_check() == 0)
+		ret = sandbox_filter_create(all, helper->only_log, &helper->filter);
+	if (ret == 0 && sandbox->ruleset_fd >= 0) {
 		helper->ruleset_fd = fcntl(sandbox->ruleset_fd, F_DUPFD_CLOEXEC, 0);
-	return helper;
+		ret = helper->ruleset_fd < 0 ? -errno : 0;
+	}
+	if (ret < 0) {
+		sandbox_helper_destroy(helper);
+		return ret;
+	}
+	*ret_helper = helper;
+	return 0;
 }
 
 void sandbox_helper_destroy(struct sandbox_helper *helper)
@@ -324,11 +412,24 @@ void sandbox_helper_destroy(struct sandbox_helper *helper)
 	g_free(helper);
 }
 
+bool sandbox_helper_refuses_calls(const struct sandbox_helper *helper)
+{
+	return helper && helper->filter && !helper->only_log;
+}
+
+/* Between fork and exec nothing but write() can say so. */
+static void end_helper(const char *why)
+{
+	(void)!write(STDERR_FILENO, why, strlen(why));
+	_exit(EXIT_FAILURE);
+}
+
 void sandbox_helper_enter(const struct sandbox_helper *helper)
 {
-	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (helper->ruleset_fd >= 0)
-		(void)sandbox_landlock_enter(helper->ruleset_fd);
-	if (helper->filter)
-		(void)sandbox_filter_enter(helper->filter);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		end_helper("not started: no_new_privs cannot be set\n");
+	if (helper->ruleset_fd >= 0 && sandbox_landlock_enter(helper->ruleset_fd) < 0)
+		end_helper("not started: its Landlock rules cannot be entered\n");
+	if (helper->filter && sandbox_filter_enter(helper->filter) < 0)
+		end_helper("not started: its filter of system calls cannot be entered\n");
 }

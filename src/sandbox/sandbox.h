@@ -25,7 +25,9 @@
  * first, and go on with older ones after this error, and after no other. Nothing is killed for a
  * call: a driver that tries something would take the VM's display with it.
  *
- * A kernel or a container that refuses a part gets a warning in the log, and the rest holds.
+ * With --sandbox=on a part that the kernel or a container refuses is a warning in the log, and the
+ * rest holds. With --sandbox=required it is an error: the daemon does not start to serve, and a
+ * session ends before it reads a byte. What a build was made without is a warning in both modes.
  */
 #pragma once
 
@@ -38,6 +40,7 @@ enum sandbox_mode {
 	SANDBOX_ON,
 	SANDBOX_OFF,
 	SANDBOX_LOG, /* system calls only: what the filter would refuse is done, and logged by the kernel */
+	SANDBOX_REQUIRED, /* as SANDBOX_ON, and nobody is served without all parts of the build */
 };
 
 /** sandbox_modes - The values of --sandbox in the order of enum sandbox_mode, ended by NULL */
@@ -146,20 +149,44 @@ void sandbox_destroy(struct sandbox *sandbox);
 /** sandbox_is_on() - Is there one, and does it refuse anything? NULL is fine. */
 bool sandbox_is_on(const struct sandbox *sandbox);
 
+/** sandbox_is_required() - Is a part that is not active an error? NULL is fine. */
+bool sandbox_is_required(const struct sandbox *sandbox);
+
 /** sandbox_add() - Leave open what is needed. @needs: static; NULL is fine. */
 void sandbox_add(struct sandbox *sandbox, const struct sandbox_needs *needs);
 
 /** sandbox_add_path() - Leave one path open, no pattern; NULL is fine. Before sandbox_begin(). */
 void sandbox_add_path(struct sandbox *sandbox, const char *path, enum sandbox_access access);
 
-/** sandbox_begin() - The first stage; while there is one thread. What fails is logged. */
-void sandbox_begin(struct sandbox *sandbox);
+/**
+ * sandbox_begin() - The first stage; while there is one thread
+ *
+ * Return: 0, or -EPERM where a required part is not active. What fails is logged.
+ */
+int sandbox_begin(struct sandbox *sandbox);
 
-/** sandbox_close() - The second stage; from any thread, for all. What fails is logged. */
-void sandbox_close(struct sandbox *sandbox);
+/**
+ * sandbox_close() - The second stage; from any thread, for all
+ *
+ * Return: as sandbox_begin().
+ */
+int sandbox_close(struct sandbox *sandbox);
 
-/** sandbox_forget_privileges() - No new privileges from here on, for what has no other sandbox. */
-void sandbox_forget_privileges(enum sandbox_mode mode);
+/**
+ * sandbox_require() - Try before anybody is served whether all required parts become active
+ *
+ * A child process enters both stages. Call while there is one thread. Other modes require nothing.
+ *
+ * Return: 0, or a negative errno, logged.
+ */
+int sandbox_require(enum sandbox_mode mode);
+
+/**
+ * sandbox_forget_privileges() - No new privileges from here on, for what has no other sandbox
+ *
+ * Return: 0 or a negative errno.
+ */
+int sandbox_forget_privileges(enum sandbox_mode mode);
 
 /* Helper programs */
 
@@ -170,18 +197,23 @@ struct sandbox_helper;
  * @sandbox: begun; NULL is fine
  * @needs: all that the program needs beside the C library, execve() among it; its paths are not
  *	looked at, since it has those of @sandbox
+ * @ret_helper: NULL where there is no sandbox. Parts that are missing here, which was announced, are
+ *	left out.
  *
- * Return: NULL where there is no sandbox, or no filter in this build (which was announced).
+ * Return: 0 or a negative errno.
  */
-struct sandbox_helper *sandbox_helper_create(
-	const struct sandbox *sandbox, const struct sandbox_needs *needs);
+int sandbox_helper_create(const struct sandbox *sandbox, const struct sandbox_needs *needs,
+	struct sandbox_helper **ret_helper);
 
 void sandbox_helper_destroy(struct sandbox_helper *helper);
+
+/** sandbox_helper_refuses_calls() - Does it have a filter that refuses? NULL is fine. */
+bool sandbox_helper_refuses_calls(const struct sandbox_helper *helper);
 
 /**
  * sandbox_helper_enter() - Confine this process, for ever
  *
- * In the child, between fork and exec: makes system calls and nothing else. What the kernel refuses
- * is left out, as it was announced.
+ * In the child, between fork and exec: makes system calls and nothing else. A part that cannot be
+ * entered ends the process, with a line on its standard error.
  */
 void sandbox_helper_enter(const struct sandbox_helper *helper);

@@ -61,6 +61,8 @@ struct sandbox *confine_begin(const struct session_config *config)
 	sandbox_add_path(sandbox, config->renderer.render_node, SANDBOX_DEVICE);
 	sandbox_add_path(sandbox, config->control_dir, SANDBOX_SOCKETS);
 	sandbox_add_path(sandbox, config->shader_cache, SANDBOX_WRITE);
-	sandbox_begin(sandbox);
-	return sandbox;
+	if (sandbox_begin(sandbox) == 0)
+		return sandbox;
+	sandbox_destroy(sandbox);
+	return NULL;
 }

@@ -9,6 +9,7 @@
  * @config: borrowed as long as the sandbox is
  *
  * To be called while there is one thread. Return: the sandbox, for sandbox_close() and
- * sandbox_destroy(); owned by the caller.
+ * sandbox_destroy(); owned by the caller. NULL where a part that is required is not active, which was
+ * logged.
  */
 struct sandbox *confine_begin(const struct session_config *config);

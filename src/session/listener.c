@@ -389,7 +389,7 @@ static enum role listen_and_serve(struct listener *listener)
 		return ROLE_LISTENER;
 	sandbox_announce(listener->session.sandbox);
 	/* What a driver may have started in the probe is over: nothing here gains a privilege again. */
-	sandbox_forget_privileges(listener->session.sandbox);
+	(void)sandbox_forget_privileges(listener->session.sandbox);
 	log_info("listening on %s", listener->endpoint.path);
 	listener->exit_status = 0;
 	return listener_loop(listener);

@@ -400,10 +400,11 @@ static void run_parts(struct session *session, int *socket_fd, int signal_fd)
 		source_add_fd(session->context, signal_fd, G_IO_IN, session_terminated, session);
 	connect_parts(session, renderer, fd_take(socket_fd));
 	if (open_control(session) == 0) {
-		session->exit_status = 0;
 		/* All that has a path has been opened. */
-		sandbox_close(session->sandbox);
-		g_main_loop_run(session->loop);
+		if (sandbox_close(session->sandbox) == 0) {
+			session->exit_status = 0;
+			g_main_loop_run(session->loop);
+		}
 	}
 	watchdog_expect_end(session->watchdog);
 	disconnect_parts(session);
@@ -432,6 +433,10 @@ int session_run(int fd, const struct session_config *config)
 	}
 	/* While there is one thread. */
 	session.sandbox = confine_begin(config);
+	if (!session.sandbox) {
+		source_epoll_end();
+		return 1;
+	}
 	/* A driver may hang when it starts, too. */
 	session.watchdog = start_watchdog(config, socket_fd, signal_fd);
 	if (session.watchdog) {

@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import tempfile
@@ -98,10 +99,13 @@ def test_log(start_vm):
     assert vm.alive()
 
 
-def refuse_sandbox():
-    """As some containers do: Landlock and seccomp() are not permitted. Runs before the program."""
+LANDLOCK_CREATE, LANDLOCK_ENTER = 444, 446
+SECCOMP = {"x86_64": 317, "aarch64": 277}.get(platform.machine())
+
+
+def refuse_calls(*numbers):
+    """As some containers do: these calls are not permitted. Runs before the program."""
     libc = ctypes.CDLL(None, use_errno=True)
-    numbers = (444, {"x86_64": 317, "aarch64": 277}[platform.machine()])
     words = [(0x20, 0, 0, 0)]  # the call's number
     for number in numbers:
         words += [(0x15, 0, 1, number), (0x06, 0, 0, 0x00050000 | errno.EPERM)]
@@ -112,10 +116,13 @@ def refuse_sandbox():
     assert libc.prctl(22, 2, program, 0, 0) == 0  # PR_SET_SECCOMP, a filter
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="numbers of calls")
+needs_numbers = pytest.mark.skipif(not SECCOMP, reason="numbers of calls")
+
+
+@needs_numbers
 def test_refusing_container(running):
     """A warning, and the rest holds."""
-    daemon = running.daemon("2d", prepare=refuse_sandbox)
+    daemon = running.daemon("2d", prepare=lambda: refuse_calls(LANDLOCK_CREATE, SECCOMP))
     vm = running.vm(daemon)
     level, text = announced(daemon)
     assert level == "warning"
@@ -126,11 +133,60 @@ def test_refusing_container(running):
     assert len(ANNOUNCED.findall(daemon.log())) == 1, "it is said once, not for each session"
 
 
+def is_built_in(daemon):
+    return "not in this build" not in daemon.log()
+
+
+@needs_numbers
+def test_refusing_container_venus(running):
+    """What is not there was announced, so that the render server goes on without it too."""
+    daemon = running.daemon("virglrenderer", prepare=lambda: refuse_calls(LANDLOCK_CREATE, SECCOMP))
+    vm = running.vm(daemon)
+    if not children(daemon.session_pid()):
+        assert "venus" not in os.environ.get("VHOST_DEVICE_GPU_REQUIRE", "").split(",")
+        pytest.skip("this host does not start Venus")
+    vm.gpu.ctx_create(1, 4)
+    assert vm.alive()
+
+
+def test_required(start_vm, mode):
+    """With all parts it is as on; which are not built in is said."""
+    vm = start_vm(mode, "--sandbox=required")
+    level, text = announced(vm.daemon)
+    assert level == ("info" if is_built_in(vm.daemon) else "warning")
+    assert "Landlock" in text.split("missing")[0]
+    check_confined(vm.daemon.session_pid(), text, os.geteuid() == 0)
+
+
+@needs_numbers
+@pytest.mark.parametrize("with_fd", [False, True])
+@pytest.mark.parametrize("call, name", [
+    (LANDLOCK_CREATE, "Landlock"), (LANDLOCK_ENTER, "Landlock"),
+    (SECCOMP, "a filter of system calls")])
+def test_required_part_is_missing(program, tmp_path, call, name, with_fd):
+    """Nobody is served: one line says what is missing, and what to do."""
+    ours, theirs = socket.socketpair()
+    path = tmp_path / "gpu.sock"
+    place = ["--fd", str(theirs.fileno())] if with_fd else ["-s", path]
+    result = subprocess.run([program, *place, "-g", "null", "--sandbox=required"], text=True,
+                            capture_output=True, timeout=PATIENCE, pass_fds=[theirs.fileno()],
+                            preexec_fn=lambda: refuse_calls(call))
+    theirs.close()
+    line, = result.stderr.splitlines()
+    if call == SECCOMP and "not in this build" in result.stderr:
+        pytest.skip("there is no filter in this build")
+    assert result.returncode == 1
+    assert name in line and "--sandbox=required" in line and "--sandbox=on" in line
+    assert not path.exists()
+    assert ours.recv(1) == b""
+    ours.close()
+
+
 def test_other_word(program):
     result = subprocess.run([program, "-s", "/nonexistent/s", "--sandbox=maybe"], text=True,
                             capture_output=True, timeout=PATIENCE)
     assert result.returncode == 2
-    assert "'maybe'" in result.stderr and "on, off, log" in result.stderr
+    assert "'maybe'" in result.stderr and "on, off, log, required" in result.stderr
 
 
 @pytest.fixture

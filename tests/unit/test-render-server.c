@@ -7,10 +7,16 @@
 #include "renderer/needs.h"
 #include "renderer/virgl/renderer_virgl.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -210,6 +216,26 @@ static void test_module_folder(struct fixture *fixture, gconstpointer data)
 	"echo done"
 
 /* In a process of its own: the sandbox is for ever. */
+static bool has_landlock(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, (size_t)0,
+		       LANDLOCK_CREATE_RULESET_VERSION) > 0;
+}
+
+/* From here on a call is not permitted. */
+static void refuse_call(int number)
+{
+	struct sock_filter words[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {G_N_ELEMENTS(words), words};
+
+	g_assert_cmpint(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), ==, 0);
+}
+
 static void run_confined(void)
 {
 	struct sandbox *sandbox = sandbox_create(SANDBOX_ON);
@@ -220,6 +246,96 @@ static void run_confined(void)
 	sandbox_begin(sandbox);
 	current->virgl.sandbox = sandbox;
 	run_to_end();
+}
+
+/* Return: what the start answers with @mode, and without the call where @missing_call is not 0. */
+static int start_confined(enum sandbox_mode mode, int missing_call)
+{
+	struct sandbox *sandbox = sandbox_create(mode);
+	g_autofree char *reason = NULL;
+	int ret;
+
+	sandbox_add(sandbox, &renderer_virgl_needs);
+	sandbox_add_path(sandbox, current->dir, SANDBOX_READ);
+	g_assert_cmpint(sandbox_begin(sandbox), ==, 0);
+	if (missing_call)
+		refuse_call(missing_call);
+	current->virgl.sandbox = sandbox;
+	ret = renderer_virgl_server_start(&current->virgl, &reason);
+	if (ret == 0)
+		renderer_virgl_server_stop(&current->virgl);
+	return ret;
+}
+
+static void use_modules(const char *folder)
+{
+	g_setenv("VHOST_DEVICE_GPU_LIBDIR", folder, TRUE);
+}
+
+static void start_required(void)
+{
+	use_modules(module_folder);
+	g_assert_cmpint(start_confined(SANDBOX_REQUIRED, 0), ==, 0);
+}
+
+/* The loader goes on without the module, as it does without one that it cannot load. */
+static void start_without_module(void)
+{
+	use_modules(current->dir);
+	g_assert_cmpint(start_confined(SANDBOX_REQUIRED, 0), ==, -EPERM);
+}
+
+static void start_on_without_module(void)
+{
+	use_modules(current->dir);
+	g_assert_cmpint(start_confined(SANDBOX_ON, 0), ==, 0);
+}
+
+/* Between fork and exec the session's own domain is there already. */
+static void start_without_landlock(void)
+{
+	use_modules(module_folder);
+	g_assert_cmpint(start_confined(SANDBOX_REQUIRED, SYS_landlock_restrict_self), ==, -EPERM);
+}
+
+static void start_on_without_landlock(void)
+{
+	use_modules(module_folder);
+	start_confined(SANDBOX_ON, SYS_landlock_restrict_self);
+}
+
+static bool has_text(char **lines, const char *wanted)
+{
+	for (char **line = lines; *line; line++)
+		if (strstr(*line, wanted))
+			return true;
+	return false;
+}
+
+/* A server whose last steps fail before its main() serves nobody. */
+static void test_last_steps(struct fixture *fixture, gconstpointer data)
+{
+	g_auto(GStrv) required = NULL, lacks_module = NULL, is_on = NULL, lacks_rules = NULL,
+		      on_lacks_rules = NULL;
+
+#ifndef HAVE_SECCOMP
+	g_test_skip("this build has no filter");
+	return;
+#endif
+	required = collect(start_required);
+	g_assert_true(has_text(required, "render server: main"));
+	lacks_module = collect(start_without_module);
+	g_assert_true(has_text(lacks_module, "vdg-no-exec.so is missing"));
+	is_on = collect(start_on_without_module);
+	g_assert_true(has_text(is_on, "render server: main"));
+	if (!has_landlock())
+		return;
+	lacks_rules = collect(start_without_landlock);
+	g_assert_true(has_text(lacks_rules, "render server: not started"));
+	g_assert_false(has_text(lacks_rules, "render server: main"));
+	on_lacks_rules = collect(start_on_without_landlock);
+	g_assert_true(has_text(on_lacks_rules, "render server: not started"));
+	g_assert_false(has_text(on_lacks_rules, "render server: main"));
 }
 
 static bool has_line(char **lines, const char *wanted)
@@ -268,6 +384,7 @@ int main(int argc, char **argv)
 		test_flood);
 	ADD("stubborn", "sleep 1000 & sleep 1000", test_stubborn);
 	ADD("confined", TRY, test_confined);
+	ADD("last-steps", "echo main; exit 0", test_last_steps);
 	ADD("module-folder", "echo \"[$LD_PRELOAD]\"; exit 0", test_module_folder);
 	return g_test_run();
 }

@@ -11,11 +11,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -345,6 +349,96 @@ static void test_log_mode(void)
 	g_assert_cmpint(try_in(SANDBOX_LOG, ATTEMPT_FILES | ATTEMPT_FILTER, has_a_filter), ==, 0);
 }
 
+/* A container that does not permit a call; its first argument is @arg, where that is not -1. */
+static void refuse_call(int number, int arg)
+{
+	struct sock_filter words[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)arg, 0, arg < 0 ? 0 : 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {G_N_ELEMENTS(words), words};
+
+	g_assert_cmpint(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), ==, 0);
+	g_assert_cmpint(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), ==, 0);
+}
+
+/* A part that is built in, and the call without which it is not active. */
+static const struct part {
+	const char *name;
+	int call;
+	int arg;
+	int stage; /* ATTEMPT_FILES or ATTEMPT_FILTER */
+} parts[] = {
+	{"no-new-privileges", SYS_prctl, PR_SET_NO_NEW_PRIVS, ATTEMPT_FILES},
+	{"landlock-version", SYS_landlock_create_ruleset, -1, ATTEMPT_FILES},
+	{"landlock-enter", SYS_landlock_restrict_self, -1, ATTEMPT_FILES},
+#ifdef HAVE_CAP_NG
+	{"capabilities", SYS_capset, -1, ATTEMPT_FILES},
+#endif
+#ifdef HAVE_SECCOMP
+	{"filter-known", SYS_seccomp, -1, ATTEMPT_FILTER},
+	{"filter-enter", SYS_seccomp, SECCOMP_SET_MODE_FILTER, ATTEMPT_FILTER},
+#endif
+};
+
+/* Return: 0 where each stage answers as it has to. */
+static int begin_without(const struct part *part, enum sandbox_mode mode)
+{
+	const int refused = mode == SANDBOX_REQUIRED ? -EPERM : 0;
+	struct sandbox *sandbox = sandbox_create(mode);
+
+	if (sandbox_begin(sandbox) != (part->stage == ATTEMPT_FILES ? refused : 0))
+		return 1;
+	if (part->stage == ATTEMPT_FILTER && sandbox_close(sandbox) != refused)
+		return 2;
+	return 0;
+}
+
+static void check_without(const struct part *part, enum sandbox_mode mode)
+{
+	struct child child = {0};
+	int status = 0;
+
+	if (child_fork(&child) == 0) {
+		refuse_call(part->call, part->arg);
+		if (sandbox_require(mode) != (mode == SANDBOX_REQUIRED ? -EPERM : 0))
+			_exit(3);
+		_exit(begin_without(part, mode));
+	}
+	g_assert_cmpint(child_wait(&child, PATIENCE_MS, &status), ==, 0);
+	g_assert_true(WIFEXITED(status));
+	g_assert_cmpint(WEXITSTATUS(status), ==, 0);
+}
+
+/* What is required and cannot be had is an error; otherwise it is a warning, and the rest holds. */
+static void test_part_is_missing(gconstpointer data)
+{
+	if (sandbox_landlock_version() < 0) {
+		g_test_skip("no Landlock here");
+		return;
+	}
+	check_without(data, SANDBOX_REQUIRED);
+	check_without(data, SANDBOX_ON);
+}
+
+/* Where all parts are there it is the same as on. */
+static void test_required(void)
+{
+	if (sandbox_landlock_version() < 0) {
+		g_test_skip("no Landlock here");
+		return;
+	}
+	/* The trial leaves the process as it is. */
+	g_assert_cmpint(sandbox_require(SANDBOX_REQUIRED), ==, 0);
+	g_assert_cmpint(try_in(SANDBOX_REQUIRED, ATTEMPT_FILES | ATTEMPT_FILTER, live_on), ==, 0);
+	g_assert_cmpint(try_in(SANDBOX_REQUIRED, ATTEMPT_FILES, has_no_privileges), ==, 0);
+	g_assert_cmpint(try_in(SANDBOX_REQUIRED, ATTEMPT_FILES, attempt_read_secret), ==, EACCES);
+}
+
 static void test_names(void)
 {
 	enum sandbox_mode mode;
@@ -355,6 +449,8 @@ static void test_names(void)
 	g_assert_cmpint(mode, ==, SANDBOX_OFF);
 	g_assert_cmpint(sandbox_mode_parse("log", &mode), ==, 0);
 	g_assert_cmpint(mode, ==, SANDBOX_LOG);
+	g_assert_cmpint(sandbox_mode_parse("required", &mode), ==, 0);
+	g_assert_cmpint(mode, ==, SANDBOX_REQUIRED);
 	g_assert_cmpint(sandbox_mode_parse("ON", &mode), ==, -EINVAL);
 	g_assert_cmpint(sandbox_mode_parse("", &mode), ==, -EINVAL);
 }
@@ -364,6 +460,8 @@ int main(int argc, char **argv)
 	int status;
 
 	g_test_init(&argc, &argv, NULL);
+	/* What is missing is logged as an error. */
+	g_log_set_always_fatal(G_LOG_FATAL_MASK);
 	attempts_make_world();
 	for (size_t i = 0; attempts[i].name; i++) {
 		g_autofree char *path = g_strdup_printf("/sandbox/refused/%s", attempts[i].name);
@@ -378,6 +476,12 @@ int main(int argc, char **argv)
 	g_test_add_func("/sandbox/paths", test_paths);
 	g_test_add_func("/sandbox/own-children", test_own_children);
 	g_test_add_func("/sandbox/log-mode", test_log_mode);
+	for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+		g_autofree char *path = g_strdup_printf("/sandbox/missing/%s", parts[i].name);
+
+		g_test_add_data_func(path, &parts[i], test_part_is_missing);
+	}
+	g_test_add_func("/sandbox/required", test_required);
 	g_test_add_func("/sandbox/names", test_names);
 	status = g_test_run();
 	attempts_remove_world();

@@ -2,6 +2,9 @@
 /* Copyright The vhost-device-gpu authors */
 #pragma once
 
+/** Where vdg-no-exec.so says that it is in force: one byte to this descriptor of the render server */
+#define RENDERER_MODULE_CONFIRM_FD 4
+
 /**
  * renderer_module_find() - The path of a module that was installed with the program
  * @name: its file, such as vdg-late-driver.so

@@ -6,7 +6,11 @@
  * the server and in the processes that it forks for the contexts. Runs before the server's main().
  *
  * The filter below is complete: that one knows which architecture's calls there are.
+ *
+ * The loader goes on without a module that it cannot load. So this one says that it is in force.
  */
+#include "renderer/modules/modules.h"
+
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -33,4 +37,7 @@ __attribute__((constructor)) static void end_exec(void)
 	/* A server that is not confined as it was said serves nobody. */
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
 		_exit(EXIT_FAILURE);
+	/* Nobody may be listening. */
+	(void)!write(RENDERER_MODULE_CONFIRM_FD, "", 1);
+	close(RENDERER_MODULE_CONFIRM_FD);
 }

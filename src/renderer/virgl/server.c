@@ -8,6 +8,8 @@
  *
  * It is confined as the session is (sandbox/sandbox.h), since it carries out the guest's commands: with
  * its own list of system calls, which it enters between fork and exec, and a module that ends exec.
+ * Where one of these fails it ends; where they are required (--sandbox) it has to say that the module
+ * is in force.
  *
  * What it and its processes print becomes lines of our log. Guests can make it print.
  *
@@ -21,6 +23,9 @@
 #include "util/log_pipe.h"
 #include "util/source.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,6 +43,7 @@
 #define WHOLE_PAGES	  "vdg-whole-pages.so" /* whole_pages.c */
 #define LATE_DRIVER	  "vdg-late-driver.so" /* late_driver.c */
 #define MAX_MODULES	  2
+#define CONFIRM_LIMIT_MS  5000
 
 /* Beside the library first, then where distributions keep helper programs. */
 static const char *const server_directories[] = {
@@ -76,11 +82,12 @@ int renderer_virgl_server_find(struct renderer_virgl *virgl, char **ret_reason)
 }
 
 /* What it must have loaded: to be confined, and to serve this host's Vulkan driver. */
-static void list_modules(const struct renderer_virgl *virgl, const char *modules[MAX_MODULES + 1])
+static void list_modules(
+	const struct renderer_virgl *virgl, bool ends_exec, const char *modules[MAX_MODULES + 1])
 {
 	size_t count = 0;
 
-	if (sandbox_is_on(virgl->sandbox))
+	if (ends_exec)
 		modules[count++] = NO_EXEC;
 	if (virgl->vulkan.has_gpu)
 		modules[count++] = LATE_DRIVER;
@@ -90,14 +97,14 @@ static void list_modules(const struct renderer_virgl *virgl, const char *modules
 }
 
 /* Its environment is ours, but for the modules. */
-static char **make_environment(const struct renderer_virgl *virgl)
+static char **make_environment(const struct renderer_virgl *virgl, bool ends_exec)
 {
 	char **environment = g_get_environ();
 	const char *others = g_environ_getenv(environment, "LD_PRELOAD");
 	const char *modules[MAX_MODULES + 1];
 	g_autoptr(GString) preload = g_string_new(NULL);
 
-	list_modules(virgl, modules);
+	list_modules(virgl, ends_exec, modules);
 	for (const char **name = modules; *name; name++) {
 		g_autofree char *module = renderer_module_find(*name);
 
@@ -148,42 +155,103 @@ static void enter_sandbox(const void *opaque)
 	sandbox_helper_enter(opaque);
 }
 
-int renderer_virgl_server_start(struct renderer_virgl *virgl, char **ret_reason)
+/* Waits until the module that ends exec is in force. Return: 0 or -EPERM. */
+static int wait_for_module(int confirm_fd)
 {
-	struct renderer_virgl_server *server = &virgl->server;
-	autofd ours = -1, theirs = -1, output = -1;
-	g_auto(GStrv) environment = make_environment(virgl);
-	const char *const argv[] = {server->path, "--socket-fd", G_STRINGIFY(SERVER_FD), NULL};
-	g_autofree char *reason = NULL;
-	struct child_fd inherited;
-	struct child_program program = {
-		.argv = argv,
-		.environment = (const char *const *)environment,
-		.fds = &inherited,
-		.fd_count = 1,
-	};
-	int pair[2], ret;
+	struct pollfd item = {.fd = confirm_fd, .events = POLLIN};
+	char byte;
+
+	if (poll(&item, 1, CONFIRM_LIMIT_MS) == 1 && read(confirm_fd, &byte, 1) == 1)
+		return 0;
+	return -EPERM;
+}
+
+/* What is needed to start it: descriptors of both sides, and its sandbox. */
+struct server_start {
+	int ours_fd, theirs_fd;
+	int confirm_fd, confirming_fd; /* a pipe */
+	int output_fd;
+	struct sandbox_helper *helper;
+};
+
+static int start_prepare(struct renderer_virgl *virgl, struct server_start *start)
+{
+	int pair[2], pipe_fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	ours = pair[0];
-	theirs = pair[1];
-	output = log_pipe_open(&server->output, "render server");
-	if (output < 0)
-		return output;
-	inherited = (struct child_fd){.source_fd = theirs, .target_fd = SERVER_FD};
-	program.output_fd = output;
-	program.enter_opaque = sandbox_helper_create(virgl->sandbox, &renderer_virgl_server_needs);
-	program.enter = program.enter_opaque ? enter_sandbox : NULL;
-	ret = child_spawn(&server->child, &program, &reason);
-	sandbox_helper_destroy((struct sandbox_helper *)program.enter_opaque);
-	if (ret < 0) {
+	start->ours_fd = pair[0];
+	start->theirs_fd = pair[1];
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return -errno;
+	start->confirm_fd = pipe_fds[0];
+	start->confirming_fd = pipe_fds[1];
+	start->output_fd = log_pipe_open(&virgl->server.output, "render server");
+	if (start->output_fd < 0)
+		return start->output_fd;
+	return sandbox_helper_create(virgl->sandbox, &renderer_virgl_server_needs, &start->helper);
+}
+
+static void start_finish(struct server_start *start)
+{
+	fd_clear(&start->ours_fd);
+	fd_clear(&start->theirs_fd);
+	fd_clear(&start->confirm_fd);
+	fd_clear(&start->confirming_fd);
+	fd_clear(&start->output_fd);
+	sandbox_helper_destroy(start->helper);
+}
+
+static int start_program(
+	struct renderer_virgl *virgl, struct server_start *start, char **ret_reason)
+{
+	struct renderer_virgl_server *server = &virgl->server;
+	const bool ends_exec = sandbox_helper_refuses_calls(start->helper);
+	g_auto(GStrv) environment = make_environment(virgl, ends_exec);
+	const char *const argv[] = {server->path, "--socket-fd", G_STRINGIFY(SERVER_FD), NULL};
+	const struct child_fd inherited[] = {
+		{.source_fd = start->theirs_fd, .target_fd = SERVER_FD},
+		{.source_fd = start->confirming_fd, .target_fd = RENDERER_MODULE_CONFIRM_FD},
+	};
+	const struct child_program program = {
+		.argv = argv,
+		.environment = (const char *const *)environment,
+		.fds = inherited,
+		.fd_count = ends_exec ? G_N_ELEMENTS(inherited) : 1,
+		.output_fd = start->output_fd,
+		.enter = start->helper ? enter_sandbox : NULL,
+		.enter_opaque = start->helper,
+	};
+	int ret = child_spawn(&server->child, &program, ret_reason);
+
+	/* With the server's own copy gone the pipe has ended. */
+	fd_clear(&start->confirming_fd);
+	if (ret == 0 && ends_exec && sandbox_is_required(virgl->sandbox))
+		ret = wait_for_module(start->confirm_fd);
+	return ret;
+}
+
+int renderer_virgl_server_start(struct renderer_virgl *virgl, char **ret_reason)
+{
+	struct renderer_virgl_server *server = &virgl->server;
+	struct server_start start = {-1, -1, -1, -1, -1, NULL};
+	g_autofree char *reason = NULL;
+	int ret = start_prepare(virgl, &start);
+
+	if (ret == 0)
+		ret = start_program(virgl, &start, &reason);
+	if (ret == 0) {
+		server->socket_fd = fd_take(&start.ours_fd);
+	} else {
+		child_end(&server->child);
 		log_pipe_close(&server->output);
-		*ret_reason = g_strdup_printf("cannot start %s: %s", server->path, reason);
-		return ret;
+		*ret_reason = g_strdup_printf("cannot start %s: %s", server->path,
+			reason		? reason
+			: ret == -EPERM ? "its sandbox is not active"
+					: g_strerror(-ret));
 	}
-	server->socket_fd = fd_take(&ours);
-	return 0;
+	start_finish(&start);
+	return ret;
 }
 
 int renderer_virgl_server_take_fd(void *cookie, uint32_t version)
