@@ -15,6 +15,7 @@
 #include "gpu/state.h"
 #include "gpu/teardown.h"
 #include "util/fd.h"
+#include "util/id_table.h"
 #include "util/scarce.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ struct gpu_contexts *gpu_contexts_create(void)
 {
 	struct gpu_contexts *contexts = g_new0(struct gpu_contexts, 1);
 
-	contexts->by_id = g_hash_table_new(g_direct_hash, g_direct_equal);
+	contexts->by_id = id_table_new(NULL);
 	return contexts;
 }
 
@@ -200,8 +201,7 @@ enum gpu_verdict gpu_handle_ctx_create(struct gpu_device *device, struct gpu_com
 	context = g_new0(struct gpu_context, 1);
 	context->id = command->hdr.ctx_id;
 	context->capset_id = capset_id;
-	context->resources =
-		g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, attachment_free);
+	context->resources = id_table_new(attachment_free);
 	g_hash_table_insert(device->contexts->by_id, GUINT_TO_POINTER(context->id), context);
 	return GPU_OK;
 }

@@ -24,6 +24,7 @@
 #include "gpu/context.h"
 #include "gpu/renderer_calls.h"
 #include "gpu/state.h"
+#include "util/id_table.h"
 #include "util/source.h"
 
 #include <errno.h>
@@ -134,7 +135,7 @@ struct gpu_fences *gpu_fences_create(struct gpu_device *device, GMainContext *co
 	struct gpu_fences *fences = g_new0(struct gpu_fences, 1);
 
 	fences->device = device;
-	fences->timelines = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+	fences->timelines = id_table_new_64(g_free);
 	g_mutex_init(&fences->mutex);
 	fences->signalled = g_array_new(FALSE, FALSE, sizeof(struct renderer_fence));
 	fences->taken = g_array_new(FALSE, FALSE, sizeof(struct renderer_fence));

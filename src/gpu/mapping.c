@@ -24,6 +24,7 @@
 #include "gpu/wait.h"
 #include "util/checked.h"
 #include "util/fd.h"
+#include "util/id_table.h"
 #include "util/log.h"
 #include "util/pages.h"
 
@@ -72,7 +73,7 @@ struct gpu_mappings *gpu_mappings_create(void)
 	struct gpu_mappings *mappings = g_new0(struct gpu_mappings, 1);
 
 	mappings->by_offset = g_tree_new_full(compare_offsets, NULL, NULL, g_free);
-	mappings->by_context = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
+	mappings->by_context = id_table_new(g_free);
 	g_queue_init(&mappings->requests);
 	return mappings;
 }

@@ -16,6 +16,7 @@
 #include "gpu/state.h"
 #include "gpu/teardown.h"
 #include "util/checked.h"
+#include "util/id_table.h"
 #include "util/log.h"
 #include "util/scarce.h"
 
@@ -32,7 +33,7 @@ struct gpu_resources *gpu_resources_create(void)
 {
 	struct gpu_resources *resources = g_new0(struct gpu_resources, 1);
 
-	resources->by_id = g_hash_table_new(g_direct_hash, g_direct_equal);
+	resources->by_id = id_table_new(NULL);
 	return resources;
 }
 

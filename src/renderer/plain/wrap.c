@@ -10,6 +10,7 @@
  * borrows the plain image then: who sends its pixels holds the queue that the command comes from.
  */
 #include "renderer/plain/images.h"
+#include "util/id_table.h"
 #include "util/turn.h"
 
 #include <errno.h>
@@ -475,7 +476,7 @@ struct renderer *renderer_plain_keep(struct renderer *inner)
 	struct renderer *renderer = renderer_plain_wrap(inner);
 
 	if (renderer)
-		plain_of(renderer)->given = g_hash_table_new(g_direct_hash, g_direct_equal);
+		plain_of(renderer)->given = id_table_new(NULL);
 	return renderer;
 }
 

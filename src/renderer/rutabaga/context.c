@@ -2,6 +2,7 @@
 /* Copyright The vhost-device-gpu authors */
 /* Contexts, and what is attached to them. virtio 1.3, section 5.7.6.9. */
 #include "renderer/rutabaga/renderer_rutabaga.h"
+#include "util/id_table.h"
 
 #include <string.h>
 
@@ -46,8 +47,8 @@ int renderer_rutabaga_ctx_create(
 	context = g_new0(struct rutabaga_context, 1);
 	context->id = ctx_id;
 	context->capset_id = capset_id;
-	context->images = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-	context->resources = g_hash_table_new(NULL, NULL);
+	context->images = id_table_new(g_free);
+	context->resources = id_table_new(NULL);
 	g_mutex_lock(&rutabaga->lock);
 	g_hash_table_insert(rutabaga->contexts, GUINT_TO_POINTER(ctx_id), context);
 	g_mutex_unlock(&rutabaga->lock);

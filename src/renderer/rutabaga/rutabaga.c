@@ -24,6 +24,7 @@
 #include "renderer/plain/images.h"
 #include "renderer/rutabaga/renderer_rutabaga.h"
 #include "util/fd.h"
+#include "util/id_table.h"
 #include "util/log.h"
 
 #include <string.h>
@@ -212,9 +213,8 @@ static struct renderer_rutabaga *rutabaga_allocate(void)
 	rutabaga->base.has_3d = true;
 	rutabaga->base.has_blob = true;
 	rutabaga->wake_fd = -1;
-	rutabaga->contexts =
-		g_hash_table_new_full(NULL, NULL, NULL, renderer_rutabaga_context_free);
-	rutabaga->resources = g_hash_table_new(NULL, NULL);
+	rutabaga->contexts = id_table_new(renderer_rutabaga_context_free);
+	rutabaga->resources = id_table_new(NULL);
 	g_mutex_init(&rutabaga->lock);
 	g_queue_init(&rutabaga->arrived);
 	return rutabaga;

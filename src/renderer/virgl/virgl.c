@@ -37,6 +37,7 @@
 #include "renderer/plain/images.h"
 #include "renderer/virgl/renderer_virgl.h"
 #include "util/fd.h"
+#include "util/id_table.h"
 #include "util/log.h"
 
 #include <fcntl.h>
@@ -235,8 +236,8 @@ static struct renderer_virgl *virgl_allocate(void)
 	virgl->server.pid_fd = -1;
 	virgl->server.output = LOG_PIPE_NONE;
 	virgl->maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	virgl->contexts = g_hash_table_new(NULL, NULL);
-	virgl->resources = g_hash_table_new(NULL, NULL);
+	virgl->contexts = id_table_new(NULL);
+	virgl->resources = id_table_new(NULL);
 	g_mutex_init(&virgl->event_lock);
 	g_mutex_init(&virgl->fence_lock);
 	g_queue_init(&virgl->pending);
