@@ -9,6 +9,7 @@
 #include "gpu/capset.h"
 #include "gpu/command.h"
 #include "gpu/fence.h"
+#include "gpu/hostmem.h"
 #include "gpu/mapping.h"
 #include "gpu/renderer_calls.h"
 #include "gpu/resource.h"
@@ -30,6 +31,13 @@ struct gpu_attachment {
 	struct gpu_tracked_resource *resource;
 	LIST_ENTRY(gpu_attachment) link;
 };
+
+/*
+ * What an attachment takes of the host, bytes, about. Ours are 90 with their place in the table. The
+ * library has a place in a table of its context too, or an object in a list, 50 to 80 bytes; for Vulkan
+ * it has one in the session's process, and the render server's another one with an object, 170.
+ */
+#define ATTACHMENT_LEN 256
 
 /* @by_id: id -> struct gpu_context, owned. @submit_buf: kept from command to command. */
 struct gpu_contexts {
@@ -62,6 +70,7 @@ static void attachment_free(gpointer data)
 {
 	struct gpu_attachment *attachment = data;
 
+	gpu_hostmem_release(attachment->context->device, ATTACHMENT_LEN);
 	LIST_REMOVE(attachment, link);
 	g_free(attachment);
 }
@@ -199,6 +208,7 @@ enum gpu_verdict gpu_handle_ctx_create(struct gpu_device *device, struct gpu_com
 	if (ret < 0)
 		return gpu_command_fail(command, 0, ret);
 	context = g_new0(struct gpu_context, 1);
+	context->device = device;
 	context->id = command->hdr.ctx_id;
 	context->capset_id = capset_id;
 	context->resources = id_table_new(attachment_free);
@@ -217,21 +227,33 @@ enum gpu_verdict gpu_handle_ctx_destroy(struct gpu_device *device, struct gpu_co
 	return GPU_OK;
 }
 
+/* Return: 0, RENDERER_AGAIN, a limit's error or the renderer's. */
+static int context_attach(struct gpu_device *device, struct gpu_context *context,
+	struct gpu_tracked_resource *resource)
+{
+	int ret = gpu_hostmem_charge(device, ATTACHMENT_LEN);
+
+	if (ret < 0)
+		return ret;
+	if (resource->is_renderers)
+		ret = renderer_calls_ctx_attach_resource(
+			device->renderer, context->id, &resource->base);
+	if (ret != 0)
+		gpu_hostmem_release(device, ATTACHMENT_LEN);
+	else
+		attachment_add(context, resource);
+	return ret;
+}
+
 static enum gpu_verdict attach_step(
 	struct gpu_command *command, struct gpu_tracked_resource *resource)
 {
 	struct gpu_device *device = command->device;
 	struct gpu_context *context = gpu_context_find(device, command->hdr.ctx_id);
-	int ret = 0;
+	int ret = context_attach(device, context, resource);
 
-	if (resource->is_renderers)
-		ret = renderer_calls_ctx_attach_resource(
-			device->renderer, context->id, &resource->base);
-	if (ret == RENDERER_AGAIN)
-		return GPU_AGAIN;
-	if (ret == 0)
-		attachment_add(context, resource);
-	return gpu_command_fail(command, resource->base.id, ret);
+	return ret == RENDERER_AGAIN ? GPU_AGAIN
+				     : gpu_command_fail(command, resource->base.id, ret);
 }
 
 enum gpu_verdict gpu_handle_ctx_attach_resource(

@@ -19,6 +19,7 @@ struct gpu_tracked_resource;
  * @resources: what is attached to it, id -> struct gpu_attachment, owned
  */
 struct gpu_context {
+	struct gpu_device *device;
 	uint32_t id;
 	uint32_t capset_id;
 	GHashTable *resources;

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
-/* Host memory, counted: images, backing lists, blobs, and the pixels on their way to a display. */
+/*
+ * Host memory, counted: images, backing lists, blobs, attachments, and the pixels on their way to a
+ * display.
+ *
+ * What has a limit of its own is not counted here: a resource's and a context's own structures, a
+ * mapping (one for each resource), the 64 timelines of a context, and commands that wait, with their
+ * fences and transfers, of which there are as many as a ring has entries.
+ */
 #include "gpu/hostmem.h"
 
 #include "gpu/state.h"

@@ -43,8 +43,8 @@ const struct gpu_limit_row gpu_limit_rows[GPU_LIMIT_COUNT] = {
 			.help = "host memory for one guest's resources",
 			.man = "How much host memory the resources of one guest may take. What is "
 			       "made by commands of the device is counted: images, lists of "
-			       "pages, blobs. What OpenGL makes inside of a command stream is "
-			       "not, see \\fB\\-\\-max\\-memory\\fR.",
+			       "pages, blobs, attachments to contexts. What OpenGL makes inside "
+			       "of a command stream is not, see \\fB\\-\\-max\\-memory\\fR.",
 		},
 	[GPU_LIMIT_BACKING_ENTRIES] =
 		{

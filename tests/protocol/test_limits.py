@@ -53,6 +53,18 @@ def make_images(vm):
     yield OK, vm.gpu.unref(1)
 
 
+def make_attachments(vm):
+    """All but 2 KiB of 1 MiB is taken; an attachment of a resource to a context is 256 bytes."""
+    yield OK, vm.gpu.create_2d(1, 1, 512, 511)
+    for ctx_id in range(2, 10):
+        yield OK, vm.gpu.ctx_create(ctx_id)
+        yield OK, vm.gpu.ctx_attach(ctx_id, 1)
+    yield NO_MEMORY, vm.gpu.ctx_attach(CTX, 1)
+    yield OK, vm.gpu.ctx_destroy(2)
+    yield OK, vm.gpu.ctx_attach(CTX, 1)
+    yield OK, vm.gpu.unref(1)
+
+
 def make_lists(vm):
     yield OK, vm.gpu.create_2d(1, 1, 4, 4)
     yield NO_MEMORY, vm.gpu.attach_backing(1, pages(vm, 9))
@@ -82,16 +94,18 @@ LIMITS = {
     "--max-resources": ("4", make_resources),
     "--max-contexts": ("3", make_contexts),
     "--max-hostmem": ("1M", make_images),
+    "--max-hostmem, attachments": ("1M", make_attachments),
     "--max-backing": ("8", make_lists),
     "--max-total-backing": ("8", make_many_lists),
     "--max-submit": ("4K", submit_much),
 }
 
 
-@pytest.mark.parametrize("option", LIMITS)
-def test_limit_of_an_option(running, check, option):
+@pytest.mark.parametrize("case", LIMITS)
+def test_limit_of_an_option(running, check, case):
     """Out of memory for the guest, one line with the option's name in the log, and it goes on."""
-    value, commands = LIMITS[option]
+    option = case.partition(",")[0]
+    value, commands = LIMITS[case]
     daemon = running.daemon("null", option, value)
     vm = running.vm(daemon)
     if option != "--max-contexts":
@@ -100,7 +114,7 @@ def test_limit_of_an_option(running, check, option):
         check(f"command {number}", answer, wanted)
     check.done(vm)
     assert f"its limit ({option})" in daemon.log()
-    others = [other for other in LIMITS if other != option]
+    others = {other.partition(",")[0] for other in LIMITS} - {option}
     assert not any(f"({other})" in daemon.log() for other in others)
 
 

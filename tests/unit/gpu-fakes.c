@@ -54,6 +54,12 @@ void gpu_fixture_set_tick(unsigned int us)
 	tick_us = us;
 }
 
+static int fake_ctx_attach_resource(
+	struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource)
+{
+	return fake_of(renderer)->attach_error;
+}
+
 static int fake_transfer(struct renderer *renderer, struct gpu_resource *resource,
 	const struct gpu_rect *rect, uint64_t offset)
 {
@@ -123,6 +129,7 @@ static void fake_destroy(struct renderer *renderer)
 
 static const struct renderer_ops fake_renderer_ops = {
 	.destroy = fake_destroy,
+	.ctx_attach_resource = fake_ctx_attach_resource,
 	.create_fence = fake_create_fence,
 	.resource_create = fake_resource_create,
 	.resource_destroy = fake_resource_destroy,

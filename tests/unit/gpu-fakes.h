@@ -15,6 +15,7 @@
  * struct fake_renderer - Counts, and does what it is told
  * @fences: struct renderer_fence, in the order of creation
  * @resources: how many there are
+ * @attach_error: of ctx_attach_resource()
  * @transfers: struct gpu_rect of each 2D transfer
  * @transfers_before: of these, how many there were at the last read_rect() or create_fence()
  * @transfer_error: of each transfer after the first @transfers_good; 0: none
@@ -29,6 +30,7 @@ struct fake_renderer {
 	struct renderer base;
 	GArray *fences;
 	unsigned int resources;
+	int attach_error;
 	GArray *transfers;
 	unsigned int transfers_before;
 	unsigned int transfers_good;

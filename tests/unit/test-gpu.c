@@ -318,6 +318,72 @@ static void test_limits(struct gpu_fixture *f, gconstpointer data)
 		gpu_fixture_create_2d(f, 0, 16, 16), ==, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
 }
 
+static uint32_t context_command(struct gpu_fixture *f, uint32_t type, uint32_t ctx_id)
+{
+	const struct virtio_gpu_ctx_resource command = {.hdr.type = htole32(type),
+		.hdr.ctx_id = htole32(ctx_id),
+		.resource_id = htole32(1)};
+
+	return gpu_fixture_run(f, &command, sizeof(command));
+}
+
+/* Attaches to one context after the other. Return: how many it took. */
+static uint32_t count_attachments(struct gpu_fixture *f)
+{
+	uint32_t ctx_id = 1, response;
+
+	while ((response = context_command(f, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, ctx_id)) ==
+		VIRTIO_GPU_RESP_OK_NODATA)
+		g_assert_cmpuint(++ctx_id, <=, 200);
+	g_assert_cmphex(response, ==, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+	return ctx_id - 1;
+}
+
+/* A resource can be in each context: 65536 x 256 attachments, none of which is for nothing. */
+static void test_attachments(struct gpu_fixture *f, gconstpointer data)
+{
+	const uint32_t left_len = 512 * 4; /* of the limit, behind the image */
+	uint32_t count;
+
+	for (uint32_t ctx_id = 1; ctx_id <= 200; ctx_id++)
+		g_assert_cmphex(
+			gpu_fixture_ctx_create(f, ctx_id, 0), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmphex(gpu_fixture_create_2d(f, 1, 512, 511), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	count = count_attachments(f);
+	g_assert_cmpuint(count, >, 0);
+	g_assert_cmpuint(count, <=, left_len / 90);
+	/* One that is there already is none more. */
+	g_assert_cmphex(context_command(f, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 1), ==,
+		VIRTIO_GPU_RESP_OK_NODATA);
+	/* What goes makes room, however it goes. */
+	g_assert_cmphex(context_command(f, VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, 1), ==,
+		VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmpuint(count_attachments(f), ==, count);
+	g_assert_cmphex(
+		context_command(f, VIRTIO_GPU_CMD_CTX_DESTROY, 1), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmphex(gpu_fixture_ctx_create(f, 1, 0), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmpuint(count_attachments(f), ==, count);
+	g_assert_cmphex(gpu_fixture_unref(f, 1), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmphex(gpu_fixture_create_2d(f, 1, 512, 512), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmpuint(count_attachments(f), ==, 0);
+}
+
+/* One that the renderer refuses takes nothing. */
+static void test_attachment_fails(struct gpu_fixture *f, gconstpointer data)
+{
+	uint32_t count;
+
+	g_assert_cmphex(gpu_fixture_ctx_create(f, 1, 0), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmphex(gpu_fixture_create_2d(f, 1, 512, 511), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	f->renderer.attach_error = -EIO;
+	for (count = 0; count < 100; count++)
+		g_assert_cmphex(context_command(f, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 1), ==,
+			VIRTIO_GPU_RESP_ERR_UNSPEC);
+	f->renderer.attach_error = 0;
+	g_assert_cmphex(context_command(f, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 1), ==,
+		VIRTIO_GPU_RESP_OK_NODATA);
+}
+
 /* What a renderer says of itself is not believed beyond the limit. */
 static void test_capset_limit(struct gpu_fixture *f, gconstpointer data)
 {
@@ -374,6 +440,8 @@ int main(int argc, char **argv)
 	ADD("/gpu/edid", test_edid);
 	ADD("/gpu/outputs-changed", test_outputs_changed);
 	ADD("/gpu/limits", test_limits);
+	ADD("/gpu/attachments", test_attachments);
+	ADD("/gpu/attachment-fails", test_attachment_fails);
 	ADD("/gpu/capset-limit", test_capset_limit);
 	ADD("/gpu/scarce-memory", test_scarce_memory);
 	ADD("/gpu/answer-without-room", test_answer_without_room);
