@@ -24,8 +24,11 @@ struct gpu_format {
 	bool is_2d;
 };
 
-/** Largest side of a picture: pixman, which converts them, has 16 bits for a coordinate. */
-#define GPU_MAX_2D_SIZE 32767
+/**
+ * Largest side of a picture: pixman, which converts them, has 16 bits for a coordinate, and leaves out a
+ * picture where the one behind its last does not fit.
+ */
+#define GPU_MAX_2D_SIZE 32766
 
 /** Bytes of a pixel in all formats of RESOURCE_CREATE_2D. */
 #define GPU_2D_BYTES_PER_PIXEL 4

@@ -41,6 +41,18 @@ static enum gpu_verdict find_resource(struct gpu_device *device, struct gpu_comm
 	return *ret_resource ? GPU_OK : GPU_ERR_INVALID_RESOURCE_ID;
 }
 
+/*
+ * pixman, which converts formats, has 16 bits for a coordinate, an int for the bytes of a line, and
+ * multiplies a line's number by its 32-bit words as ints. What is shown fits into all of them.
+ */
+static bool is_in_ints(const struct gpu_framebuffer *framebuffer)
+{
+	return framebuffer->width <= GPU_MAX_2D_SIZE && framebuffer->height <= GPU_MAX_2D_SIZE &&
+	       framebuffer->stride <= INT32_MAX &&
+	       (uint64_t)framebuffer->height * (framebuffer->stride / sizeof(uint32_t)) <=
+		       INT32_MAX;
+}
+
 /* @framebuffer: of a resource; @why: it is none. */
 static enum gpu_verdict set_scanout(struct gpu_device *device, struct gpu_command *command,
 	const struct scanout_request *request, const struct gpu_framebuffer *framebuffer,
@@ -48,6 +60,8 @@ static enum gpu_verdict set_scanout(struct gpu_device *device, struct gpu_comman
 {
 	const struct gpu_rect *rect = &request->rect;
 
+	if (!why && !is_in_ints(framebuffer))
+		why = "the picture is too large to be shown";
 	if (!why && (rect->width == 0 || rect->height == 0 ||
 			    !gpu_rect_is_inside(rect, framebuffer->width, framebuffer->height)))
 		why = "the rectangle is outside the picture";
@@ -89,9 +103,8 @@ static bool is_picture_inside(const struct gpu_framebuffer *framebuffer, uint64_
 		(uint64_t)framebuffer->width * framebuffer->format->bytes_per_pixel;
 	uint64_t len;
 
-	/* pixman, which converts formats, has a signed stride. */
-	if (framebuffer->stride < line_len || framebuffer->stride > INT32_MAX ||
-		framebuffer->stride % 4 != 0 || framebuffer->offset % 4 != 0)
+	if (framebuffer->stride < line_len || framebuffer->stride % 4 != 0 ||
+		framebuffer->offset % 4 != 0)
 		return false;
 	/* 32 bits times 32 bits, and one line: it does not wrap. */
 	len = (uint64_t)(framebuffer->height - 1) * framebuffer->stride + line_len;
@@ -125,9 +138,8 @@ static const char *take_framebuffer(const struct virtio_gpu_set_scanout_blob *ar
 		return "it is not a blob";
 	if (!framebuffer.format)
 		return "the format cannot be shown";
-	if (framebuffer.width == 0 || framebuffer.height == 0 ||
-		framebuffer.width > GPU_MAX_2D_SIZE || framebuffer.height > GPU_MAX_2D_SIZE)
-		return "the size is not possible";
+	if (framebuffer.width == 0 || framebuffer.height == 0)
+		return "the picture is empty";
 	if (!is_picture_inside(&framebuffer, size) || !are_other_planes_sane(args, size))
 		return "the strides and offsets do not fit into the blob";
 	*ret_framebuffer = framebuffer;

@@ -119,7 +119,7 @@ BAD = {
     "width 0": (dict(width=0), dict(area=(0, 0, 1, 1))),
     "height 0": (dict(height=0), dict(area=(0, 0, 1, 1))),
     "huge": (dict(width=HUGE, height=HUGE), dict(area=(0, 0, 1, 1))),
-    "too wide": (dict(width=32768, stride=4), dict(area=(0, 0, 1, 1))),
+    "too wide": (dict(width=32767, stride=4), dict(area=(0, 0, 1, 1))),
     "short stride": (dict(stride=240), {}),
     "odd stride": (dict(stride=274), {}),
     "one byte too long": (dict(offset=1048), {}),
@@ -337,6 +337,44 @@ def test_large_picture(start_vm):
     blob.show(0, layout)
     blob.flush(*layout.full)
     assert_blob(vm, blob, layout)
+
+
+@pytest.mark.parametrize("width, height", [(32766, 3), (3, 32766)])
+def test_longest_side(start_vm, check, width, height):
+    """In colours that are converted; pixman leaves a longer picture out without a word."""
+    vm = start_vm("2d", memory=GuestMemory((8 * MIB,)))
+    layout = Layout(width, height, 67)
+    blob = drawn(vm, layout, sizes=())
+    blob.show(0, layout)
+    blob.flush(*layout.full)
+    assert_blob(vm, blob, layout)
+    check("one more", vm.gpu.set_scanout_blob(
+        0, blob.id, Layout(32767, 1, 67), (0, 0, 1, 1)), PARAMETER)
+    check("a 2D image", vm.gpu.create_2d(9, 67, 32767, 1), PARAMETER)
+    check("a 2D image that fits", vm.gpu.create_2d(9, 67, 1, 32766), OK)
+    check.done(vm)
+
+
+def test_picture_of_8_gib(start_vm, check):
+    """Lines far from each other, in colours that are converted: the last one is still its own."""
+    vm = start_vm("2d", memory=GuestMemory((9 << 30,)))
+    start = DEFAULT_GPA + 256 * MIB
+    entries = [(start + i * 256 * MIB, 256 * MIB) for i in range(33)]
+    blob = GuestBlob(vm.gpu, 33 * 256 * MIB, entries)
+    first, last = random_bytes(1, 4 * 16), random_bytes(2, 4 * 16)
+    fits = Layout(16, 32766, 67, stride=65540 * 4)
+    vm.memory.write(start, first)
+    vm.memory.write(start + 32765 * fits.pitch, last)
+    too_large = Layout(16, 32766, 67, stride=65541 * 4)
+    check("8 GiB and more", vm.gpu.set_scanout_blob(0, blob.id, too_large), PARAMETER)
+    blob.show(0, fits)
+    blob.flush(*fits.full)
+    vm.sync()
+    shown = vm.display.picture(0).pixels
+    assert rgb_only(shown[:64]) == fits.shown(first, (0, 0, 16, 1))
+    assert rgb_only(shown[-64:]) == fits.shown(last, (0, 0, 16, 1))
+    assert not any(rgb_only(shown[64:-64]))
+    check.done(vm)
 
 
 def test_pictures_cost_host_memory(start_vm, check):

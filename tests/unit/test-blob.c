@@ -86,6 +86,77 @@ static uint32_t set_scanout_blob(struct gpu_fixture *f, uint32_t stride, uint32_
 	return gpu_fixture_run(f, &command, sizeof(command));
 }
 
+/* Return: the answer to a picture of a blob of @size bytes that has no pages of its own. */
+static uint32_t show_large(
+	struct gpu_fixture *f, uint64_t size, uint32_t width, uint32_t height, uint32_t stride)
+{
+	const struct virtio_gpu_set_scanout_blob command = {
+		.hdr.type = htole32(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB),
+		.r = {.width = htole32(1), .height = htole32(1)},
+		.resource_id = htole32(1),
+		.width = htole32(width),
+		.height = htole32(height),
+		.format = htole32(VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM),
+		.strides = {htole32(stride)},
+	};
+	uint32_t response;
+
+	g_assert_cmphex(create(f, 1, VIRTIO_GPU_BLOB_MEM_HOST3D, size, NULL, 0), ==,
+		VIRTIO_GPU_RESP_OK_NODATA);
+	response = gpu_fixture_run(f, &command, sizeof(command));
+	g_assert_cmphex(gpu_fixture_unref(f, 1), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	return response;
+}
+
+/* pixman multiplies a line's number by its length in words, as ints: 8 GiB is the end. */
+static void test_large_pictures(void)
+{
+	const uint64_t size = UINT64_C(1) << 46;
+	const uint32_t error = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	struct gpu_fixture fixture = {0}, *f = &fixture;
+	struct gpu_limits limits;
+
+	gpu_limits_init(&limits);
+	limits.max[GPU_LIMIT_HOSTMEM] = size;
+	gpu_fixture_set_up(f, &limits);
+	g_assert_cmphex(gpu_fixture_ctx_create(f, 1, 0), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	/* 2^31 - 1 words are 32766 lines of 65540 words, and 7 more. */
+	g_assert_cmphex(show_large(f, size, 64, 32766, 65540 * 4), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmphex(show_large(f, size, 64, 32766, 65541 * 4), ==, error);
+	g_assert_cmphex(show_large(f, size, 64, 32766, INT32_MAX - 3), ==, error);
+	g_assert_cmphex(show_large(f, size, 64, 4, INT32_MAX - 3), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmphex(show_large(f, size, 64, 5, INT32_MAX - 3), ==, error);
+	g_assert_cmphex(show_large(f, size, 64, 1, (uint32_t)INT32_MAX + 1), ==, error);
+	g_assert_cmphex(show_large(f, size, 32767, 1, 32767 * 4), ==, error);
+	g_assert_cmphex(show_large(f, size, 1, 32767, 4), ==, error);
+	gpu_fixture_tear_down(f, NULL);
+}
+
+/* A texture's sides are the renderer's to limit; what is shown has the same limits as a blob. */
+static void test_large_texture(struct gpu_fixture *f, gconstpointer data)
+{
+	struct virtio_gpu_resource_create_3d create_3d = {
+		.hdr.type = htole32(VIRTIO_GPU_CMD_RESOURCE_CREATE_3D),
+		.resource_id = htole32(1),
+		.target = htole32(2),
+		.format = htole32(VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM),
+		.width = htole32(1 << 29),
+		.height = htole32(1),
+		.depth = htole32(1),
+		.array_size = htole32(1),
+	};
+	const struct virtio_gpu_set_scanout show = {
+		.hdr.type = htole32(VIRTIO_GPU_CMD_SET_SCANOUT),
+		.r = {.width = htole32(1 << 29), .height = htole32(1)},
+		.resource_id = htole32(1),
+	};
+
+	g_assert_cmphex(
+		gpu_fixture_run(f, &create_3d, sizeof(create_3d)), ==, VIRTIO_GPU_RESP_OK_NODATA);
+	g_assert_cmphex(
+		gpu_fixture_run(f, &show, sizeof(show)), ==, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+}
+
 /* Scattered pages are put together line by line; one piece is lent as it is. */
 static void test_pages_as_a_picture(struct gpu_fixture *f, gconstpointer data)
 {
@@ -145,6 +216,8 @@ int main(int argc, char **argv)
 	g_log_set_always_fatal(G_LOG_LEVEL_ERROR);
 	ADD("/blob/what-can-be-made", test_what_can_be_made);
 	ADD("/blob/pages-as-a-picture", test_pages_as_a_picture);
+	ADD("/blob/large-texture", test_large_texture);
+	g_test_add_func("/blob/large-pictures", test_large_pictures);
 	g_test_add_func("/blob/entries-of-all", test_entries_of_all);
 	return g_test_run();
 }
