@@ -59,9 +59,9 @@ static void log_limit(
 {
 	static struct log_limit said[GPU_LIMIT_COUNT];
 
-	if (log_limit_pass(&said[limit - gpu_limit_rows]))
-		log_warning("%s: resource %u, context %u: the guest reached its limit (--%s)",
-			command->type->name, resource_id, command->hdr.ctx_id, limit->option);
+	log_with_limit(&said[limit - gpu_limit_rows],
+		"%s: resource %u, context %u: the guest reached its limit (--%s)",
+		command->type->name, resource_id, command->hdr.ctx_id, limit->option);
 }
 
 enum gpu_verdict gpu_command_fail(

@@ -6,9 +6,10 @@
  * log_error() is for what ends a session or the daemon, log_warning() for what the user can mend,
  * log_info() for the events of a session's life, log_debug() for each message and command.
  *
- * What a guest or a front-end can trigger as often as it likes goes through log_peer(): each call
- * site prints at most LOG_PEER_BURST lines in LOG_PEER_INTERVAL_US, and says how many it left out
- * when it prints again. Any text can be part of a line, see log_escape().
+ * Nearly every line is one that a guest, a front-end or another peer can cause again and again. So every
+ * call site prints at most LOG_PEER_BURST lines in LOG_PEER_INTERVAL_US, and says how many it left out
+ * when it prints again; there is no way to print without a limit. Only log_debug() has none: who asks
+ * for it wants each message. Any text can be part of a line, see log_escape().
  */
 #pragma once
 
@@ -30,21 +31,30 @@ struct log_limit {
 	unsigned int left_out;
 };
 
-#define log_error(...)	 g_critical(__VA_ARGS__)
-#define log_warning(...) g_warning(__VA_ARGS__)
-#define log_info(...)	 g_info(__VA_ARGS__)
+/* @print: a function of GLib's; the others of its format and arguments */
+#define LOG_AT_SITE(print, level, ...)                                                             \
+	do {                                                                                       \
+		static struct log_limit log_limit_;                                                \
+                                                                                                   \
+		if (log_is_enabled(level) && log_limit_pass(&log_limit_))                          \
+			print(__VA_ARGS__);                                                        \
+	} while (0)
+
+#define log_error(...)	 LOG_AT_SITE(g_critical, G_LOG_LEVEL_CRITICAL, __VA_ARGS__)
+#define log_warning(...) LOG_AT_SITE(g_warning, G_LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)	 LOG_AT_SITE(g_info, G_LOG_LEVEL_INFO, __VA_ARGS__)
+/** log_peer() - A warning of what a peer did wrong: whoever reads it need not look for a fault here */
+#define log_peer(...) log_warning(__VA_ARGS__)
+/** log_with_limit() - A warning with a limit of its own: @limit, in place of the call site's */
+#define log_with_limit(limit, ...)                                                                 \
+	do {                                                                                       \
+		if (log_limit_pass(limit))                                                         \
+			g_warning(__VA_ARGS__);                                                    \
+	} while (0)
 #define log_debug(...)                                                                             \
 	do {                                                                                       \
 		if (log_is_enabled(G_LOG_LEVEL_DEBUG))                                             \
 			g_debug(__VA_ARGS__);                                                      \
-	} while (0)
-
-#define log_peer(...)                                                                              \
-	do {                                                                                       \
-		static struct log_limit log_limit_;                                                \
-                                                                                                   \
-		if (log_limit_pass(&log_limit_))                                                   \
-			g_warning(__VA_ARGS__);                                                    \
 	} while (0)
 
 /**

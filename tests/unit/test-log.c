@@ -118,6 +118,38 @@ static void test_lines(void)
 		"vhost-device-gpu: info: \\xff\n");
 }
 
+static void log_often(void)
+{
+	for (int i = 0; i < 1000; i++) {
+		log_error("an error");
+		log_warning("a warning");
+		log_info("an event");
+		log_peer("a peer's fault");
+	}
+}
+
+static unsigned int count_lines(const char *text, const char *wanted)
+{
+	unsigned int count = 0;
+
+	for (const char *found = text; (found = strstr(found, wanted)); found++)
+		count++;
+	return count;
+}
+
+/* Whatever its level, a line that can be caused again and again does not fill the log. */
+static void test_limited(void)
+{
+	g_autofree char *text = collect(log_often);
+
+	/* Two, where the interval ends meanwhile. */
+	g_assert_cmpuint(count_lines(text, "error: an error\n"), >=, LOG_PEER_BURST);
+	g_assert_cmpuint(count_lines(text, "error: an error\n"), <=, 2 * LOG_PEER_BURST);
+	g_assert_cmpuint(count_lines(text, "warning: a warning\n"), <=, 2 * LOG_PEER_BURST);
+	g_assert_cmpuint(count_lines(text, "info: an event\n"), <=, 2 * LOG_PEER_BURST);
+	g_assert_cmpuint(count_lines(text, "warning: a peer's fault\n"), <=, 2 * LOG_PEER_BURST);
+}
+
 static void put(int fd, const char *text)
 {
 	g_assert_cmpint(write(fd, text, strlen(text)), ==, (ssize_t)strlen(text));
@@ -222,6 +254,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/log/escape", test_escape);
 	g_test_add_func("/log/escape-cuts", test_escape_cuts);
 	g_test_add_func("/log/lines", test_lines);
+	g_test_add_func("/log/limited", test_limited);
 	g_test_add_func("/log/pipe-pieces", test_pipe_pieces);
 	g_test_add_func("/log/pipe-long-line", test_pipe_long_line);
 	g_test_add_func("/log/pipe-flood", test_pipe_flood);
