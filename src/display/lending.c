@@ -27,12 +27,19 @@ static size_t get_tail_len(int socket_fd)
 	return (size_t)send_len / 4 + 1;
 }
 
+/* splice() asks the descriptor whether it may wait, and the other side can change that. */
+static bool may_wait(int socket_fd)
+{
+	int flags = fcntl(socket_fd, F_GETFL);
+
+	return flags < 0 || !(flags & O_NONBLOCK);
+}
+
 void lending_init(struct lending *lending, int socket_fd)
 {
 	int flags = fcntl(socket_fd, F_GETFL);
 
 	*lending = (struct lending){.pipe_fds = {-1, -1}};
-	/* splice() asks the descriptor whether it may wait. */
 	if (flags >= 0 && fcntl(socket_fd, F_SETFL, flags | O_NONBLOCK) == 0)
 		lending->tail_len = get_tail_len(socket_fd);
 }
@@ -82,6 +89,8 @@ ssize_t lending_send(
 			return give_up(lending);
 		lending->in_pipe = (size_t)len;
 	}
+	if (may_wait(socket_fd))
+		return give_up(lending);
 	do
 		len = splice(lending->pipe_fds[0], NULL, socket_fd, NULL, lending->in_pipe,
 			SPLICE_F_NONBLOCK);

@@ -4,6 +4,8 @@
 listener, the next front-end and the other sessions notice nothing."""
 
 import os
+import pathlib
+import platform
 import random
 import re
 import signal
@@ -222,3 +224,33 @@ def assert_shows(vm, resource, seed):
     resource.draw(random_bytes(seed, 4 * 64 * 64))
     resource.flush(*resource.full)
     assert not differences(rgb_only(vm.shown().pixels), resource.image.shown(), 64)
+
+
+def in_write(pid):
+    """Is the main thread in write()? Calls have a number, which is another one on other machines."""
+    number = {"x86_64": "1", "aarch64": "64"}[platform.machine()]
+    return pathlib.Path(f"/proc/{pid}/syscall").read_text("ascii").split()[0] == number
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="numbers of calls")
+@pytest.mark.parametrize("how", ["hang-up", "SIGTERM"])
+def test_blocked_by_its_front_end(running, how):
+    """O_NONBLOCK of a call eventfd is shared. A front-end that clears it and fills the counter has a
+    session that waits, but not beyond its end."""
+    daemon = running.daemon("null")
+    vm = running.vm(daemon)
+    call_fd = vm.rings[0].call_fd
+    os.set_blocking(call_fd, True)
+    os.eventfd_write(call_fd, 0xFFFFFFFFFFFFFFFE)
+    vm.gpu.post(Cmd.GET_DISPLAY_INFO)
+    pid = daemon.session_pid()
+    wait_until(lambda: in_write(pid), "a session that waits")
+    other = running.vm(daemon)
+    assert other.alive()
+    if how == "hang-up":
+        vm.hang_up()
+    else:
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the end of the session")
+    assert other.alive()
+    assert "is ended by force" in daemon.log()

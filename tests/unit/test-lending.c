@@ -242,6 +242,25 @@ static void test_other_socket(void)
 	close(fd);
 }
 
+/*
+ * O_NONBLOCK is shared with the front-end, which may clear it at any time; splice() would wait then. A
+ * socket of that kind is sent copies.
+ */
+static void test_blocking_socket(void)
+{
+	struct peer *peer = peer_start();
+	const int fd = peer->socket.fd;
+
+	draw(peer, peer_long_len(peer));
+	g_assert_cmpint(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK), ==, 0);
+	alarm(60); /* this would wait for ever */
+	g_assert_cmpint(peer_send(peer), ==, DISPLAY_PENDING);
+	peer_finish_picture(peer, 1);
+	alarm(0);
+	check_next_is_lent(peer, false);
+	peer_stop(peer);
+}
+
 /* The pipe fails */
 
 /* No descriptor may be opened any more. Return: the limit before. */
@@ -582,6 +601,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/lending/lines-in-parts", test_lines_in_parts);
 	g_test_add_func("/lending/packed-lines", test_packed_lines);
 	g_test_add_func("/lending/other-socket", test_other_socket);
+	g_test_add_func("/lending/blocking-socket", test_blocking_socket);
 	g_test_add_func("/lending/no-pipe", test_no_pipe);
 	g_test_add_func("/lending/pipe-fails-later", test_pipe_fails_later);
 	g_test_add_func("/lending/cancel-half-sent", test_cancel_half_sent);
