@@ -139,9 +139,19 @@ static const struct sandbox_path base_paths[] = {
 	{"/etc/localtime", SANDBOX_READ},
 	{"/etc/nsswitch.conf", SANDBOX_READ},
 	{"/etc/passwd", SANDBOX_READ},
-	/* Of other processes Landlock leaves what everybody may know. */
+	/*
+	 * All of it, since helpers have numbers that are not known yet, and each reads about itself and
+	 * is measured (session/usage.c). Of other processes Landlock leaves what everybody may know.
+	 */
 	{"/proc", SANDBOX_READ},
-	{"/sys", SANDBOX_READ},
+	/* Processors, and devices in all the ways in which drivers look for them. */
+	{"/sys/bus", SANDBOX_READ},
+	{"/sys/class", SANDBOX_READ},
+	{"/sys/dev", SANDBOX_READ},
+	{"/sys/devices", SANDBOX_READ},
+	{"/sys/firmware/devicetree", SANDBOX_READ},
+	{"/sys/kernel/mm/transparent_hugepage", SANDBOX_READ},
+	{"/sys/module", SANDBOX_READ},
 	{"/dev/null", SANDBOX_DEVICE},
 	{"/dev/zero", SANDBOX_READ},
 	{"/dev/full", SANDBOX_READ},

@@ -459,6 +459,17 @@ static int add_filter(void)
 	return attempt_result(prctl(PR_SET_SECCOMP, 2, NULL, 0, 0));
 }
 
+/* Below it are debugfs, tracefs and securityfs; what else is in /sys is asked for by name. */
+static int list_sys_kernel(void)
+{
+	return attempt_open("/sys/kernel", O_RDONLY | O_DIRECTORY);
+}
+
+static int list_sys_fs(void)
+{
+	return attempt_open("/sys/fs", O_RDONLY | O_DIRECTORY);
+}
+
 const struct attempt attempts[] = {
 	{"read-file", attempt_read_secret, ATTEMPT_FILES, 1, true, false},
 	{"write-file", attempt_write_secret, ATTEMPT_FILES, 1, true, false},
@@ -469,6 +480,8 @@ const struct attempt attempts[] = {
 	{"create-in-shm", create_in_shm, ATTEMPT_FILES, 1, true, false},
 	{"create-in-etc", create_in_etc, ATTEMPT_FILES, 1, true, false},
 	{"read-shadow", read_shadow, ATTEMPT_FILES, 1, true, false},
+	{"list-sys-kernel", list_sys_kernel, ATTEMPT_FILES, 1, true, false},
+	{"list-sys-fs", list_sys_fs, ATTEMPT_FILES, 1, true, false},
 	{"remove-file", remove_secret, ATTEMPT_FILES | ATTEMPT_FILTER, 1, false, false},
 	{"make-link", make_link, ATTEMPT_FILES | ATTEMPT_FILTER, 1, true, false},
 	{"parents-memory", read_parents_memory, ATTEMPT_FILES, 1, true, false},

@@ -112,6 +112,10 @@ static int live_on(void)
 		return 1;
 	if (attempt_open("/usr", O_RDONLY | O_DIRECTORY) != 0)
 		return 2;
+	/* What drivers look for: the GPU by its number, the processors. */
+	if (attempt_open("/sys/dev/char", O_RDONLY | O_DIRECTORY) != 0 ||
+		attempt_open("/sys/devices/system/cpu/possible", O_RDONLY) != 0)
+		return 4;
 	nanosleep(&moment, NULL);
 	return memory[9999999] == 'x' ? 0 : 3;
 }
