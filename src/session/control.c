@@ -12,7 +12,7 @@
  *
  * Who shares a display socket with the guest's VMM is told of a change by nobody here: the outputs
  * are then the front-end's. Nothing waits: a client that does not read its answers is hung up on, as
- * is one whose line is too long.
+ * is one whose line is too long. Where there are too many, the one that was silent longest goes.
  */
 #include "session/control.h"
 
@@ -32,6 +32,8 @@
 
 #define MAX_LINE_LEN 128
 #define MAX_CLIENTS  8
+/* Until it is tried again to accept a client, where there is no descriptor for it. */
+#define RETRY_MS 1000
 
 struct control {
 	struct display *headless;
@@ -39,8 +41,9 @@ struct control {
 	GMainContext *context;
 	char *path;
 	int fd;
-	GSource *source;
-	GPtrArray *clients; /* struct client, owned */
+	GSource *source;    /* NULL while @retry is there */
+	GSource *retry;	    /* or NULL */
+	GPtrArray *clients; /* struct client, owned; first the one that was silent longest */
 };
 
 struct client {
@@ -153,13 +156,35 @@ static bool serve_client(struct client *client)
 	       (ssize_t)answer->len;
 }
 
+/* Puts it behind the others. */
+static void client_has_spoken(struct client *client)
+{
+	GPtrArray *clients = client->control->clients;
+	guint index;
+
+	if (g_ptr_array_find(clients, client, &index))
+		g_ptr_array_add(clients, g_ptr_array_steal_index(clients, index));
+}
+
 static gboolean client_readable(gint fd, GIOCondition condition, gpointer user_data)
 {
 	struct client *client = user_data;
 
-	if (!serve_client(client))
-		g_ptr_array_remove_fast(client->control->clients, client);
+	if (serve_client(client))
+		client_has_spoken(client);
+	else
+		g_ptr_array_remove(client->control->clients, client);
 	return G_SOURCE_CONTINUE;
+}
+
+static gboolean accept_again(gpointer user_data);
+
+/* Whoever wants to connect waits, and the socket stays readable: it must not be asked all the time. */
+static void pause_accepting(struct control *control)
+{
+	log_warning("cannot accept a client of the control socket: %s", g_strerror(errno));
+	source_clear(&control->source);
+	control->retry = source_add_timeout(control->context, RETRY_MS, accept_again, control);
 }
 
 static gboolean control_readable(gint fd, GIOCondition condition, gpointer user_data)
@@ -168,8 +193,13 @@ static gboolean control_readable(gint fd, GIOCondition condition, gpointer user_
 	autofd client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *client;
 
-	if (client_fd < 0 || control->clients->len == MAX_CLIENTS)
+	if (client_fd < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			pause_accepting(control);
 		return G_SOURCE_CONTINUE;
+	}
+	if (control->clients->len == MAX_CLIENTS)
+		g_ptr_array_remove_index(control->clients, 0);
 	client = g_new0(struct client, 1);
 	client->control = control;
 	client->fd = fd_take(&client_fd);
@@ -179,6 +209,16 @@ static gboolean control_readable(gint fd, GIOCondition condition, gpointer user_
 	return G_SOURCE_CONTINUE;
 }
 
+static gboolean accept_again(gpointer user_data)
+{
+	struct control *control = user_data;
+
+	source_clear(&control->retry);
+	control->source =
+		source_add_fd(control->context, control->fd, READABLE, control_readable, control);
+	return G_SOURCE_REMOVE;
+}
+
 /* Start and end */
 
 /* Return: a listening socket that only this user can connect to, or a negative errno. */
@@ -186,8 +226,6 @@ static int listen_at(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	autofd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t mask;
-	int ret;
 
 	if (fd < 0)
 		return -errno;
@@ -196,10 +234,10 @@ static int listen_at(const char *path)
 	g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
 	/* Of a process with this number that is no more. */
 	(void)unlink(path);
-	mask = umask(0177);
-	ret = bind(fd, (const struct sockaddr *)&address, sizeof(address));
-	umask(mask);
-	if (ret < 0 || listen(fd, MAX_CLIENTS) < 0)
+	/* The file gets the socket's mode. A umask would be that of all threads. */
+	if (fchmod(fd, 0600) < 0 ||
+		bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(fd, MAX_CLIENTS) < 0)
 		return -errno;
 	return fd_take(&fd);
 }
@@ -237,6 +275,7 @@ void control_destroy(struct control *control)
 		return;
 	g_ptr_array_free(control->clients, TRUE);
 	source_clear(&control->source);
+	source_clear(&control->retry);
 	fd_clear(&control->fd);
 	unlink(control->path);
 	g_free(control->path);
