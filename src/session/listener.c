@@ -12,7 +12,8 @@
  * It has no sandbox but for no_new_privs: its children would inherit what it gave up.
  *
  * A connection waits here, unread, for its first byte. One that is closed without a word, as by
- * somebody who only looks whether the daemon is there, costs no session.
+ * somebody who only looks whether the daemon is there, costs no session. Those that wait have places of
+ * their own, not those of --max-sessions: where all are taken, the newest gets the oldest one's.
  */
 #include "session/listener.h"
 
@@ -34,6 +35,9 @@
 
 /* How long sessions may take to end after SIGTERM before they are killed. */
 #define STOP_LIMIT_MS 5000
+
+/* Connections that have said nothing yet. */
+#define MAX_WAITING 64
 
 enum role { ROLE_LISTENER, ROLE_CHILD };
 
@@ -169,6 +173,22 @@ static enum role start_session(struct listener *listener, int fd)
 	return ROLE_LISTENER;
 }
 
+/* Return: whether there is no place for a session, which was logged. */
+static bool is_full(const struct listener *listener)
+{
+	if (listener->pids->len < listener->config->max_sessions)
+		return false;
+	log_peer("a front-end is hung up on: %u sessions run already (--max-sessions)",
+		listener->config->max_sessions);
+	return true;
+}
+
+static void drop_oldest(struct listener *listener)
+{
+	close(get_waiting(listener, 0)->fd);
+	g_array_remove_index(listener->waiting, 0);
+}
+
 static void accept_one(struct listener *listener)
 {
 	struct waiting item = {.since_us = g_get_monotonic_time()};
@@ -182,11 +202,14 @@ static void accept_one(struct listener *listener)
 		}
 		return;
 	}
-	if (listener->pids->len + listener->waiting->len >= listener->config->max_sessions) {
-		log_peer("a front-end is hung up on: %u sessions run already (--max-sessions)",
-			listener->config->max_sessions);
+	if (is_full(listener)) {
 		close(fd);
 		return;
+	}
+	if (listener->waiting->len == MAX_WAITING) {
+		log_peer("a front-end is hung up on: it said nothing, and %u others wait behind it",
+			MAX_WAITING);
+		drop_oldest(listener);
 	}
 	item.fd = fd;
 	g_array_append_val(listener->waiting, item);
@@ -202,9 +225,10 @@ static enum role check_waiting(struct listener *listener, guint index)
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return ROLE_LISTENER;
 	g_array_remove_index(listener->waiting, index);
-	if (len > 0)
+	if (len > 0 && !is_full(listener))
 		return start_session(listener, fd);
-	log_debug("a front-end connected and left without a word");
+	if (len <= 0)
+		log_debug("a front-end connected and left without a word");
 	close(fd);
 	return ROLE_LISTENER;
 }
@@ -247,8 +271,7 @@ static void drop_silent(struct listener *listener)
 		log_peer("a front-end is hung up on: it said nothing in %u seconds "
 			 "(--handshake-timeout)",
 			listener->config->session.handshake_timeout_s);
-		close(get_waiting(listener, 0)->fd);
-		g_array_remove_index(listener->waiting, 0);
+		drop_oldest(listener);
 	}
 }
 

@@ -11,6 +11,7 @@ from frontend.blob import GUEST, HOST3D, MAPPABLE
 from frontend.checks import NO_MEMORY, OK
 from frontend.display import Display
 from frontend.memory import MIB, Region
+from frontend.vhost_user import HangUp
 from frontend.virtio_gpu import PAGE, require
 
 CTX = 1
@@ -187,8 +188,7 @@ def test_soft_limit_is_raised(running, check):
 
 
 def test_silent_connection(running):
-    """It holds one of two places for a while, and not for ever; who talks, and came before it, is not
-    hung up on."""
+    """It waits for a while, and not for ever; who talks, and came before it, is not hung up on."""
     daemon = running.daemon("null", "--max-sessions", "2", "--handshake-timeout", "1")
     user = running.connect(daemon)
     assert user.get_features()
@@ -196,6 +196,24 @@ def test_silent_connection(running):
     silent.wait_hang_up()
     assert user.get_features()
     assert running.connect(daemon).get_features()
+
+
+def test_silent_connections(running):
+    """They take no places of sessions; where there are too many, the oldest goes for a new one."""
+    daemon = running.daemon("null", "--max-sessions", "2", "--handshake-timeout", "0")
+    first = running.connect(daemon)
+    assert first.get_features()
+    silent = [running.connect(daemon) for _ in range(64)]
+    second = running.connect(daemon)
+    assert second.get_features()
+    silent[0].wait_hang_up()
+    # The others are still there; who speaks has a session where there is a place for one.
+    with pytest.raises(HangUp):
+        silent[1].get_features()
+    second.close()
+    daemon.wait_sessions(1)
+    assert silent[2].get_features()
+    assert first.get_features()
 
 
 def test_half_a_message(running):
