@@ -8,6 +8,8 @@
 
 #include "renderer/options.h"
 
+#include <asm/ioctls.h>
+#include <linux/sockios.h>
 #include <linux/udmabuf.h>
 #include <sys/socket.h>
 
@@ -24,6 +26,7 @@ static const struct sandbox_call core_calls[] = {
 	SANDBOX_CALL_IF_INT(setsockopt, 2, SO_SNDBUFFORCE),
 	SANDBOX_CALL(getsockopt),
 	SANDBOX_CALL(getsockname),
+	SANDBOX_CALL_IF_INT(ioctl, 1, SIOCOUTQ),
 	SANDBOX_CALL(shutdown),
 	/* the control socket */
 	SANDBOX_CALL(accept4),

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "display/leftovers.h"
 #include "gpu/device.h"
 #include "session/session.h"
 #include "util/pool.h"
@@ -53,6 +54,8 @@ struct session_polling {
 /**
  * struct session - One front-end
  * @display: the front-end's, or NULL
+ * @display_fd: a duplicate of its descriptor, or -1
+ * @leftovers: sockets of displays before it
  * @headless: shows nothing, and says what the outputs are while there is no other
  * @control: NULL where none was asked for
  * @sandbox: this process's
@@ -71,6 +74,8 @@ struct session {
 	struct vhost *vhost;
 	struct gpu_device *device;
 	struct display *display;
+	int display_fd;
+	struct display_leftovers leftovers;
 	struct display *headless;
 	struct control *control;
 	struct sandbox *sandbox;

@@ -23,6 +23,7 @@
 #include "util/source.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
@@ -38,6 +39,8 @@ static void set_display(struct session *session, struct display *display)
 	if (old) {
 		gpu_device_remove_display(session->device, old);
 		old->ops->destroy(old);
+		display_leftovers_add(
+			&session->leftovers, fd_take(&session->display_fd), session->context);
 	}
 	if (display)
 		gpu_device_add_display(session->device, display);
@@ -112,6 +115,15 @@ static void set_display_socket(void *opaque, int fd)
 		fd_clear(&fd);
 		return;
 	}
+	/* The one that this one replaces may be left behind, too. */
+	set_display(session, NULL);
+	if (display_leftovers_are_full(&session->leftovers)) {
+		log_peer("a display socket is refused: %u before it were left unread",
+			DISPLAY_MAX_LEFTOVERS);
+		fd_clear(&fd);
+		return;
+	}
+	session->display_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	display = display_frontend_create(fd, &display_events, session, session->context);
 	display->accepts_dmabuf &= session->config->use_dmabuf;
 	set_display(session, display);
@@ -350,6 +362,8 @@ static void disconnect_parts(struct session *session)
 	if (session->display)
 		session->display->ops->destroy(session->display);
 	session->headless->ops->destroy(session->headless);
+	fd_clear(&session->display_fd);
+	display_leftovers_finish(&session->leftovers);
 	session_queues_finish(session);
 	source_clear(&session->handshake);
 	source_clear(&session->memory_cut);
@@ -419,7 +433,8 @@ int session_run(int fd, const struct session_config *config)
 	autofd cache_fd G_GNUC_UNUSED = shader_cache_open(config->shader_cache);
 	g_autoptr(GMainContext) context = g_main_context_new();
 	g_autoptr(GMainLoop) loop = g_main_loop_new(context, FALSE);
-	struct session session = {.config = config, .context = context, .loop = loop};
+	struct session session = {
+		.config = config, .context = context, .loop = loop, .display_fd = -1};
 	int ret;
 
 	if (signal_fd < 0) {

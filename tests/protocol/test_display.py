@@ -3,11 +3,13 @@
 """The display socket from its worst side: answers that come late or never, a reader that stops,
 hang-ups in between. Nothing that the daemon does waits for any of it."""
 
+import socket
 import struct
 
 import pytest
 
 from frontend.display import FLAG_REPLY, HEADER, Display, Feature, Kind, edid_answer
+from frontend.patience import PATIENCE
 from frontend.pixels import differences, random_bytes, rgb_only
 from frontend.ring import RingTimeout
 from frontend.virtio_gpu import Cmd, Resp, require
@@ -263,3 +265,40 @@ def test_fence_on_a_late_answer(vm):
     vm.display.release()
     response = require(vm.gpu.result(waiting), Resp.OK_EDID)
     assert (response.flags, response.fence_id) == (1, 42)
+
+
+def unread_display(vm):
+    """Our end of a display socket that the session has, unread."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(PATIENCE)
+    vm.user.gpu_set_socket(theirs.fileno())
+    theirs.close()
+    vm.user.get_features()
+    return ours
+
+
+def is_refused(sock):
+    """The session says something first on a socket that it takes."""
+    return not sock.recv(1, socket.MSG_PEEK)
+
+
+def test_unread_sockets_are_counted(start_vm):
+    """What was sent and not read is the kernel's memory, in our name: eight, and no more."""
+    vm = start_vm("null")
+    vm.display.close()
+    first = [unread_display(vm) for _ in range(8)]
+    assert not any(is_refused(sock) for sock in first)
+    refused = unread_display(vm)
+    assert is_refused(refused)
+    # One that is read, or closed, makes room; the end is seen behind what was sent.
+    while first[0].recv(4096):
+        pass
+    assert not is_refused(unread_display(vm))
+    first[1].close()
+    again = Display()
+    vm.displays.append(again)
+    again.give(vm.user)
+    again.wait_event(Kind.GET_PROTOCOL_FEATURES)
+    assert vm.alive()
+    for sock in (*first, refused):
+        sock.close()

@@ -50,7 +50,7 @@ def test_resets_leave_no_fds(start_vm, drawing_mode):
     for _ in range(30):
         vm.reset()
         draw_and_check(vm)
-    assert fd_count(vm.daemon.session_pid()) <= before
+    wait_until(lambda: fd_count(vm.daemon.session_pid()) <= before, "descriptors closed")
 
 
 def test_reset_device_forgets_everything(start_vm):
