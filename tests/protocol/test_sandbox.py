@@ -231,9 +231,10 @@ def test_control_socket_goes(start_vm, tmp_path):
     assert not name.exists()
 
 
-def test_render_server(start_vm):
+@pytest.mark.parametrize("word", ["on", "required"])
+def test_render_server(start_vm, word):
     """Venus' server, and a context's process, which carries out the guest's commands."""
-    vm = start_vm("virglrenderer")
+    vm = start_vm("virglrenderer", "--sandbox", word)
     session = vm.daemon.session_pid()
     servers = children(session)
     if not servers:
