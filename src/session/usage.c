@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Walks the tree of processes: /proc/PID/status of each, and /proc/PID/task/PID/children for where
- * to go on. Render servers fork their workers in their first thread, which is all that is looked
- * at.
+ * Walks the tree of processes: /proc/PID/status of each, and /proc/PID/task/TID/children of each of
+ * its threads for where to go on. The session adopts who loses its parent (PR_SET_CHILD_SUBREAPER), so
+ * nobody leaves the tree.
  *
  * The counters in status cost microseconds whatever a process has mapped, unlike what would have to
  * walk its page tables. So what is shared is counted as a whole, and only where it is no guest's
@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Processes that are looked at; a session with more has reached any limit of tasks. */
@@ -27,6 +28,18 @@
 /* Of a file in /proc; its beginning has all that is looked for. */
 #define TEXT_SIZE 65536
 
+/* What is read at a time of the list of a process's threads. */
+#define ENTRIES_SIZE 4096
+
+/* As of getdents64(2), which allocates nothing. */
+struct entry {
+	uint64_t inode;
+	int64_t next;
+	uint16_t len;
+	uint8_t type;
+	char name[];
+};
+
 struct usage_meter {
 	int proc_fd;
 	int self_fd; /* our status, opened when that was surely allowed */
@@ -34,6 +47,7 @@ struct usage_meter {
 	pid_t pids[MAX_PROCESSES]; /* found so far; the first is this process */
 	unsigned int pid_count;
 	char text[TEXT_SIZE];
+	_Alignas(struct entry) char entries[ENTRIES_SIZE];
 };
 
 struct usage_meter *usage_meter_create(void)
@@ -76,13 +90,14 @@ static bool read_text(struct usage_meter *meter, int fd)
 }
 
 /* Return: a descriptor, or -1. */
-static int open_file(struct usage_meter *meter, const char *path)
+static int open_file(struct usage_meter *meter, int folder_fd, const char *path)
 {
-	int fd = openat(meter->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	int fd = openat(folder_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && (errno == EACCES || errno == EPERM) && !meter->was_denied) {
 		meter->was_denied = true;
-		log_warning("what helper processes take of the host cannot be counted: /proc/%s: "
-			    "%s",
+		log_warning(
+			"what helper processes take of the host cannot be counted: %s of /proc: "
+			"%s",
 			path, g_strerror(errno));
 	}
 	return fd;
@@ -106,16 +121,16 @@ static void add_status(const char *text, bool is_self, struct usage *usage)
 	usage->task_count += find_number(text, "\nThreads:");
 }
 
-/* Adds the children of @pid to the list. */
-static void find_children(struct usage_meter *meter, pid_t pid)
+/* Adds the children of one thread to the list. @task_fd: /proc/PID/task. */
+static void find_children_of(struct usage_meter *meter, int task_fd, const char *thread)
 {
 	char path[64];
 	char *at = meter->text;
 	char *end;
 	autofd fd = -1;
 
-	g_snprintf(path, sizeof(path), "%d/task/%d/children", (int)pid, (int)pid);
-	fd = open_file(meter, path);
+	g_snprintf(path, sizeof(path), "%s/children", thread);
+	fd = open_file(meter, task_fd, path);
 	if (fd < 0 || !read_text(meter, fd))
 		return;
 	for (; meter->pid_count < MAX_PROCESSES; at = end) {
@@ -127,13 +142,34 @@ static void find_children(struct usage_meter *meter, pid_t pid)
 	}
 }
 
+/* Adds the children of @pid to the list. */
+static void find_children(struct usage_meter *meter, pid_t pid)
+{
+	char path[64];
+	autofd fd = -1;
+	long len;
+
+	g_snprintf(path, sizeof(path), "%d/task", (int)pid);
+	fd = open_file(meter, meter->proc_fd, path);
+	while (fd >= 0 &&
+		(len = syscall(SYS_getdents64, fd, meter->entries, sizeof(meter->entries))) > 0) {
+		for (long at = 0; at < len;) {
+			const struct entry *entry = (const struct entry *)(meter->entries + at);
+
+			if (g_ascii_isdigit(entry->name[0]))
+				find_children_of(meter, fd, entry->name);
+			at += entry->len;
+		}
+	}
+}
+
 static void measure_process(struct usage_meter *meter, pid_t pid, struct usage *usage)
 {
 	char path[64];
 	autofd fd = -1;
 
 	g_snprintf(path, sizeof(path), "%d/status", (int)pid);
-	fd = open_file(meter, path);
+	fd = open_file(meter, meter->proc_fd, path);
 	if (fd >= 0 && read_text(meter, fd))
 		add_status(meter->text, false, usage);
 }

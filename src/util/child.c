@@ -4,7 +4,9 @@
  * Child processes, and the list of those that run. The list is the process's, as children are: a
  * fixed number of atomic slots, which a thread that ends the process may read at any moment.
  *
- * A group is killed before its leader is reaped, while its number cannot be anybody else's.
+ * A group is killed before its leader is reaped, while its number cannot be anybody else's. One kill
+ * reaches all of it, also what it forks just then; and in a sandbox nobody can leave it, since no filter
+ * has setpgid() or setsid().
  */
 #include "util/child.h"
 
@@ -164,13 +166,19 @@ static int wait_for_end(pid_t pid, int limit_ms)
 	return 0;
 }
 
-/* Kills the group and reaps its leader. Return: its wait status. */
+/*
+ * Kills the group and reaps its leader, and then the others: where this process adopts what its
+ * children leave behind, each is ours when its parent has been reaped, and not elsewhere.
+ * Return: the leader's wait status.
+ */
 static int child_reap(struct child *child)
 {
 	int status = 0;
 
 	kill(-child->pid, SIGKILL);
 	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	while (waitpid(-child->pid, NULL, 0) > 0 || errno == EINTR)
 		;
 	list_remove(child->pid);
 	child->pid = 0;

@@ -67,7 +67,8 @@ int child_spawn(struct child *child, const struct child_program *program, char *
  * @limit_ms: how long; 0 only looks
  * @ret_status: as of waitpid(2), or NULL
  *
- * What it started and left behind is killed. Return: 0; -ETIMEDOUT, and it runs on; -ECHILD where
+ * What it started and left behind is killed, and reaped where this process adopts it
+ * (PR_SET_CHILD_SUBREAPER). Return: 0; -ETIMEDOUT, and it runs on; -ECHILD where
  * there is none.
  */
 int child_wait(struct child *child, int limit_ms, int *ret_status);

@@ -397,6 +397,27 @@ static int make_uring(void)
 	return attempt_result(syscall(SYS_io_uring_setup, 1, &params));
 }
 
+/* A leader of a process group is told EPERM, by who knows the call. */
+static int leave_session(void)
+{
+	return setsid() < 0 && errno != EPERM ? errno : 0;
+}
+
+static int change_group(void)
+{
+	return attempt_result(setpgid(0, 0));
+}
+
+static int outlive_parent(void)
+{
+	return attempt_result(prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0));
+}
+
+static int adopt_children(void)
+{
+	return attempt_result(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0));
+}
+
 static int load_bpf(void)
 {
 	char attributes[128] = {0};
@@ -520,6 +541,10 @@ const struct attempt attempts[] = {
 	{"sendto", send_to_address, ATTEMPT_FILTER, 0, true, false},
 	{"setuid", set_user, ATTEMPT_FILTER, 0, true, false},
 	{"setgid", set_groups, ATTEMPT_FILTER, 0, true, false},
+	{"setsid", leave_session, ATTEMPT_FILTER, 0, true, false},
+	{"setpgid", change_group, ATTEMPT_FILTER, 0, true, false},
+	{"outlive-parent", outlive_parent, ATTEMPT_FILTER, 0, true, true},
+	{"adopt-children", adopt_children, ATTEMPT_FILTER, 0, true, true},
 	{"setrlimit", raise_limit, ATTEMPT_FILTER, 0, true, true},
 	{"mount", mount_tmpfs, ATTEMPT_FILES | ATTEMPT_FILTER, 1, false, false},
 	{"chroot", change_root, ATTEMPT_FILTER, 0, false, false},

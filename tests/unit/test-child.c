@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,6 +71,14 @@ static void test_wait(void)
 	check_family_is_gone(fd);
 	g_assert_cmpint(child_wait(&child, 0, NULL), ==, -ECHILD);
 	child_end(&child);
+}
+
+/* Who adopts what is left behind has no zombies of it. */
+static void test_wait_as_subreaper(void)
+{
+	g_assert_cmpint(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), ==, 0);
+	test_wait();
+	g_assert_cmpint(prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), ==, 0);
 }
 
 static void test_limit(void)
@@ -169,6 +178,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/child/wait", test_wait);
+	g_test_add_func("/child/wait-as-subreaper", test_wait_as_subreaper);
 	g_test_add_func("/child/limit", test_limit);
 	g_test_add_func("/child/kill-all", test_kill_all);
 	g_test_add_func("/child/spawn", test_spawn);

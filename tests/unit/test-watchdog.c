@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -150,6 +151,50 @@ static void have_hungry_helper(const struct ends *ends)
 	if (child_fork(&helper) == 0) {
 		if (fork() == 0)
 			eat_memory(EATEN_LEN, MAP_SHARED);
+		sleep_for_ever();
+	}
+	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, &usage_limits));
+	say_ready(ends);
+	sleep_for_ever();
+}
+
+static gpointer fork_hungry(gpointer data)
+{
+	if (fork() == 0)
+		eat_memory(EATEN_LEN, MAP_PRIVATE);
+	sleep_for_ever();
+}
+
+/* Children belong to the thread that has made them. */
+static void have_helper_with_threads(const struct ends *ends)
+{
+	struct child helper = {0};
+
+	if (child_fork(&helper) == 0) {
+		g_thread_new("forks", fork_hungry, NULL);
+		sleep_for_ever();
+	}
+	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, &usage_limits));
+	say_ready(ends);
+	sleep_for_ever();
+}
+
+/* Its parent has gone, and so it is adopted: by the session, which is its subreaper. */
+static void have_hungry_orphan(const struct ends *ends)
+{
+	struct child helper = {0};
+	pid_t middle;
+
+	g_assert_cmpint(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), ==, 0);
+	if (child_fork(&helper) == 0) {
+		middle = fork();
+		if (middle == 0) {
+			if (fork() > 0)
+				_exit(0);
+			eat_memory(EATEN_LEN, MAP_PRIVATE);
+			sleep_for_ever();
+		}
+		waitpid(middle, NULL, 0);
 		sleep_for_ever();
 	}
 	g_assert_nonnull(watchdog_start(ends->socket_fd, ends->signal_fd, &usage_limits));
@@ -357,6 +402,16 @@ static void test_memory_of_helpers(void)
 	check_greedy(have_hungry_helper);
 }
 
+static void test_memory_of_threads_children(void)
+{
+	check_greedy(have_helper_with_threads);
+}
+
+static void test_memory_of_orphans(void)
+{
+	check_greedy(have_hungry_orphan);
+}
+
 static void test_tasks(void)
 {
 	check_greedy(have_many_threads);
@@ -395,6 +450,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/watchdog/data-is-no-hang-up", test_data_is_no_hang_up);
 	g_test_add_func("/watchdog/memory", test_memory);
 	g_test_add_func("/watchdog/memory-of-helpers", test_memory_of_helpers);
+	g_test_add_func("/watchdog/memory-of-threads-children", test_memory_of_threads_children);
+	g_test_add_func("/watchdog/memory-of-orphans", test_memory_of_orphans);
 	g_test_add_func("/watchdog/tasks", test_tasks);
 	g_test_add_func("/watchdog/frugal", test_frugal);
 	g_test_add_func("/watchdog/near-the-limit", test_near_the_limit);

@@ -7,8 +7,6 @@
 #include "renderer/needs.h"
 #include "renderer/virgl/renderer_virgl.h"
 
-#include <sys/prctl.h>
-
 static const struct sandbox_call session_calls[] = {
 	/* to end the render server, and to hear of its end */
 	{.name = "kill", .match = SANDBOX_OWN_CHILDREN, .arg = 0},
@@ -48,7 +46,6 @@ static const struct sandbox_call server_calls[] = {
 	SANDBOX_CALL(wait4),
 	SANDBOX_CALL(waitid),
 	SANDBOX_CALL(signalfd4),
-	SANDBOX_CALL_IF_INT(prctl, 0, PR_SET_PDEATHSIG),
 	/* sockets between the processes; they are made in pairs, and connect to nobody */
 	SANDBOX_CALL(socketpair),
 	SANDBOX_CALL(sendmsg),
