@@ -2,7 +2,7 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * The life of the process, in order: the command line, the log, then one of: print something and
- * end, serve one inherited connection, or listen.
+ * end, or serve: on a socket, or an inherited connection.
  */
 #include "cli/capabilities.h"
 #include "cli/options.h"
@@ -10,11 +10,9 @@
 #include "renderer/renderers.h"
 #include "session/listener.h"
 #include "session/probe.h"
-#include "session/session.h"
 #include "session/shader_cache.h"
 #include "util/fd.h"
 #include "util/log.h"
-#include "util/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,47 +82,12 @@ static int check_connection(int fd)
 	return 0;
 }
 
-/* Return: 0, or a negative errno that was logged. */
-static int choose_renderer(struct session_config *config, int stop_fd)
-{
-	g_autofree char *message = NULL;
-	int ret = probe_choose(NULL, &config->renderer, stop_fd, &config->type, &message);
-
-	if (ret == -EINTR)
-		log_info("ended by a signal");
-	else if (ret < 0)
-		log_error("no renderer starts: %s", message);
-	else
-		log_info("mode %s is the best that starts here%s%s", config->type->name,
-			message ? "; " : "", message ? message : "");
-	config->is_probed = ret == 0;
-	return ret;
-}
-
-static int serve_connection(const struct options *options, struct session_config *config)
-{
-	static const int stop_signals[] = {SIGTERM, SIGINT};
-	/* They stay blocked: what comes before session_run() waits for it. */
-	autofd stop_fd = signals_open(stop_signals, G_N_ELEMENTS(stop_signals));
-	int ret = 0;
-
-	if (check_connection(options->fd) < 0)
-		return EXIT_FAILURE;
-	if (!config->type)
-		ret = choose_renderer(config, stop_fd);
-	if (ret == -EINTR)
-		return EXIT_SUCCESS;
-	if (ret < 0)
-		return EXIT_FAILURE;
-	sandbox_announce(config->sandbox);
-	return session_run(options->fd, config);
-}
-
 static int main_serve(const struct options *options)
 {
 	g_autofree char *message = NULL;
 	struct listener_config config = {
 		.socket_path = options->socket_path,
+		.connection_fd = options->fd,
 		.session =
 			{
 				.type = options->type,
@@ -143,7 +106,7 @@ static int main_serve(const struct options *options)
 				.hostmem = options->hostmem,
 			},
 		.max_sessions = options->max_sessions,
-		.once = options->once,
+		.once = options->once || options->fd >= 0,
 	};
 
 	if (sandbox_require(options->sandbox) < 0)
@@ -154,8 +117,8 @@ static int main_serve(const struct options *options)
 		log_error("%s", message);
 		return EXIT_FAILURE;
 	}
-	if (options->fd >= 0)
-		return serve_connection(options, &config.session);
+	if (options->fd >= 0 && check_connection(options->fd) < 0)
+		return EXIT_FAILURE;
 	return listener_run(&config);
 }
 

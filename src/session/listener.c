@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * The process that listens. It owns the socket file and the list of sessions; it never starts a
- * renderer, never maps guest memory and never reads from a front-end, so that nothing a guest
- * does can reach it.
+ * The supervisor: the process that listens, or waits at the one connection it was started with (--fd).
+ * It owns the socket file and the list of sessions; it never starts a renderer, never maps guest
+ * memory and never reads from a front-end, so that nothing a guest does can reach it. What it reads
+ * are its sessions' log pipes.
  *
  * It forks, so it has no threads, and waits in poll() for descriptors rather than in a main
  * loop whose state a child would inherit: the socket, the signals that end it, and SIGCHLD. The
@@ -12,13 +13,17 @@
  * It has no sandbox but for no_new_privs: its children would inherit what it gave up.
  *
  * A connection waits here, unread, for its first byte. One that is closed without a word, as by
- * somebody who only looks whether the daemon is there, costs no session. Those that wait have places of
- * their own, not those of --max-sessions: where all are taken, the newest gets the oldest one's.
+ * somebody who only looks whether the daemon is there, costs no session.
+ *
+ * With --fd that has one more reason. libvirt moves the process it has started into the VM's cgroup,
+ * after the start and before it starts QEMU. A process that was forked before would stay outside; one
+ * that is forked when QEMU says its first word is inside.
  */
 #include "session/listener.h"
 
 #include "session/endpoint.h"
 #include "session/probe.h"
+#include "session/sessions.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/signals.h"
@@ -28,10 +33,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 /* How long sessions may take to end after SIGTERM before they are killed. */
 #define STOP_LIMIT_MS 5000
@@ -45,9 +48,9 @@ struct listener {
 	const struct listener_config *config;
 	struct session_config session; /* with the renderer that was chosen */
 	struct endpoint endpoint;
-	int stop_fd;	 /* signalfd: SIGTERM, SIGINT */
-	int child_fd;	 /* signalfd: SIGCHLD */
-	GArray *pids;	 /* of the sessions */
+	int stop_fd;  /* signalfd: SIGTERM, SIGINT */
+	int child_fd; /* signalfd: SIGCHLD */
+	struct sessions sessions;
 	GArray *waiting; /* struct waiting, oldest first */
 	bool stopping;
 	gint64 stop_us; /* when the sessions were told */
@@ -85,60 +88,40 @@ static void close_waiting(struct listener *listener)
 	g_array_set_size(listener->waiting, 0);
 }
 
-static void signal_sessions(struct listener *listener, int signal)
+/* From now on nothing new begins, and what there is has a limit of time. */
+static void stop_soon(struct listener *listener)
 {
-	for (guint i = 0; i < listener->pids->len; i++)
-		kill(g_array_index(listener->pids, pid_t, i), signal);
+	if (listener->stopping)
+		return;
+	listener->stopping = true;
+	listener->stop_us = g_get_monotonic_time();
 }
 
 /* Sessions */
 
-/* Return: the exit status that --once passes on. */
-static int log_end(pid_t pid, int status)
+/* Is there one connection, which was there before us? */
+static bool is_inherited(const struct listener *listener)
 {
-	if (WIFSIGNALED(status)) {
-		log_warning("session %d died of signal %d (%s)", (int)pid, WTERMSIG(status),
-			g_strsignal(WTERMSIG(status)));
-		return 1;
-	}
-	if (WEXITSTATUS(status) != 0)
-		log_warning("session %d ended with status %d", (int)pid, WEXITSTATUS(status));
-	else
-		log_info("session %d ended", (int)pid);
-	return WEXITSTATUS(status);
+	return listener->config->connection_fd >= 0;
 }
 
 static void listener_reap(struct listener *listener)
 {
-	int status;
+	int status = 0;
 
-	for (guint i = 0; i < listener->pids->len;) {
-		pid_t pid = g_array_index(listener->pids, pid_t, i);
-
-		if (waitpid(pid, &status, WNOHANG) != pid) {
-			i++;
-			continue;
-		}
-		g_array_remove_index_fast(listener->pids, i);
-		status = log_end(pid, status);
-		if (listener->config->once && !listener->stopping) {
-			listener->stopping = true;
-			listener->exit_status = status;
-		}
-	}
+	if (sessions_reap(&listener->sessions, &status) == 0)
+		return;
+	if (is_inherited(listener) || (listener->config->once && !listener->stopping))
+		listener->exit_status = status;
+	if (listener->config->once)
+		stop_soon(listener);
 }
 
 /* In the child: lets go of everything that is the listener's. */
-static enum role become_child(struct listener *listener, pid_t listener_pid, int fd)
+static enum role become_child(struct listener *listener)
 {
-	g_autofree char *prefix = g_strdup_printf("session %d", (int)getpid());
 	sigset_t child_signals;
 
-	/* No session outlives the listener, however that ends. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != listener_pid)
-		_exit(1);
-	log_set_prefix(prefix);
 	endpoint_close(&listener->endpoint);
 	fd_clear(&listener->stop_fd);
 	fd_clear(&listener->child_fd);
@@ -147,23 +130,22 @@ static enum role become_child(struct listener *listener, pid_t listener_pid, int
 	sigemptyset(&child_signals);
 	sigaddset(&child_signals, SIGCHLD);
 	sigprocmask(SIG_UNBLOCK, &child_signals, NULL);
-	listener->connection_fd = fd;
+	listener->connection_fd = sessions_isolate(&listener->sessions);
 	return ROLE_CHILD;
 }
 
 /* @fd: taken. */
 static enum role start_session(struct listener *listener, int fd)
 {
-	pid_t listener_pid = getpid();
-	pid_t pid = fork();
+	pid_t pid = sessions_start(&listener->sessions, fd);
 
 	if (pid == 0)
-		return become_child(listener, listener_pid, fd);
+		return become_child(listener);
 	if (pid < 0) {
-		log_error("cannot start a session: %s", g_strerror(errno));
+		log_error("cannot start a session: %s", g_strerror(-pid));
+		listener->exit_status = is_inherited(listener);
 	} else {
 		log_info("session %d: a front-end connected", (int)pid);
-		g_array_append_val(listener->pids, pid);
 		if (listener->config->once) {
 			endpoint_remove(&listener->endpoint);
 			close_waiting(listener);
@@ -176,7 +158,7 @@ static enum role start_session(struct listener *listener, int fd)
 /* Return: whether there is no place for a session, which was logged. */
 static bool is_full(const struct listener *listener)
 {
-	if (listener->pids->len < listener->config->max_sessions)
+	if (listener->sessions.list->len < listener->config->max_sessions)
 		return false;
 	log_peer("a front-end is hung up on: %u sessions run already (--max-sessions)",
 		listener->config->max_sessions);
@@ -227,6 +209,8 @@ static enum role check_waiting(struct listener *listener, guint index)
 	g_array_remove_index(listener->waiting, index);
 	if (len > 0 && !is_full(listener))
 		return start_session(listener, fd);
+	if (len < 0)
+		listener->exit_status = is_inherited(listener);
 	if (len <= 0)
 		log_debug("a front-end connected and left without a word");
 	close(fd);
@@ -239,16 +223,15 @@ static void handle_stop(struct listener *listener)
 {
 	listener_drain(listener->stop_fd);
 	if (listener->stopping) {
-		signal_sessions(listener, SIGKILL);
+		sessions_signal(&listener->sessions, SIGKILL);
 		listener->killed = true;
 		return;
 	}
 	log_info("ended by a signal");
-	listener->stopping = true;
-	listener->stop_us = g_get_monotonic_time();
+	stop_soon(listener);
 	endpoint_remove(&listener->endpoint);
 	close_waiting(listener);
-	signal_sessions(listener, SIGTERM);
+	sessions_signal(&listener->sessions, SIGTERM);
 }
 
 /* Until the oldest silent connection is hung up on, or -1. */
@@ -271,7 +254,9 @@ static void drop_silent(struct listener *listener)
 		log_peer("a front-end is hung up on: it said nothing in %u seconds "
 			 "(--handshake-timeout)",
 			listener->config->session.handshake_timeout_s);
-		drop_oldest(listener);
+		listener->exit_status = is_inherited(listener);
+		close(get_waiting(listener, 0)->fd);
+		g_array_remove_index(listener->waiting, 0);
 	}
 }
 
@@ -287,10 +272,13 @@ static int wait_time_ms(const struct listener *listener)
 	return left_ms > 0 ? (int)left_ms : 0;
 }
 
-/* What poll() waits for: the three below, then the waiting connections in their order. */
+/*
+ * What poll() waits for: the three below, then the waiting connections in their order, then the logs
+ * of the sessions, which look for themselves.
+ */
 enum { POLL_STOP, POLL_CHILD, POLL_ENDPOINT, POLL_WAITING };
 
-static GArray *list_polls(const struct listener *listener)
+static GArray *list_polls(const struct listener *listener, int *ret_wait_ms)
 {
 	GArray *polls = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
 	const int fds[] = {listener->stop_fd, listener->child_fd, listener->endpoint.fd};
@@ -302,10 +290,13 @@ static GArray *list_polls(const struct listener *listener)
 
 		g_array_append_val(polls, item);
 	}
+	*ret_wait_ms = wait_time_ms(listener);
+	sessions_list_polls(&listener->sessions, polls, ret_wait_ms);
 	return polls;
 }
 
-static enum role handle_polls(struct listener *listener, GArray *polls)
+/* @waiting_count: of the connections in @polls. */
+static enum role handle_polls(struct listener *listener, GArray *polls, guint waiting_count)
 {
 	const struct pollfd *items = (const struct pollfd *)polls->data;
 
@@ -314,7 +305,7 @@ static enum role handle_polls(struct listener *listener, GArray *polls)
 	if (items[POLL_CHILD].revents && listener_drain(listener->child_fd))
 		listener_reap(listener);
 	/* From the end, since one that is served or closed leaves the list. */
-	for (guint i = MIN(polls->len - POLL_WAITING, listener->waiting->len); i-- > 0;) {
+	for (guint i = MIN(waiting_count, listener->waiting->len); i-- > 0;) {
 		if (items[POLL_WAITING + i].revents && i < listener->waiting->len &&
 			check_waiting(listener, i) == ROLE_CHILD)
 			return ROLE_CHILD;
@@ -324,22 +315,47 @@ static enum role handle_polls(struct listener *listener, GArray *polls)
 	return ROLE_LISTENER;
 }
 
+static void check_stop_limit(struct listener *listener)
+{
+	if (!listener->stopping || wait_time_ms(listener) != 0)
+		return;
+	if (listener->sessions.list->len > 0)
+		log_warning("sessions that do not end are killed");
+	sessions_signal(&listener->sessions, SIGKILL);
+	listener->killed = true;
+}
+
+/* Return: whether there is nothing left to wait for. */
+static bool is_over(const struct listener *listener)
+{
+	const struct sessions *sessions = &listener->sessions;
+
+	if (sessions->list->len > 0)
+		return false;
+	/* Killed processes end, unless the kernel holds one; who started us is not held up by it. */
+	if (listener->stopping)
+		return !sessions->has_strays || listener->killed;
+	return is_inherited(listener) && listener->waiting->len == 0;
+}
+
 /* Return: ROLE_LISTENER when all is over, ROLE_CHILD in a new session. */
 static enum role listener_loop(struct listener *listener)
 {
-	while (!listener->stopping || listener->pids->len > 0) {
-		g_autoptr(GArray) polls = list_polls(listener);
-		int count = poll((struct pollfd *)polls->data, polls->len, wait_time_ms(listener));
+	while (!is_over(listener)) {
+		int wait_ms;
+		g_autoptr(GArray) polls = list_polls(listener, &wait_ms);
+		const guint waiting_count = listener->waiting->len;
+		int count = poll((struct pollfd *)polls->data, polls->len, wait_ms);
 
-		if (count == 0 && listener->stopping) {
-			log_warning("sessions that do not end are killed");
-			signal_sessions(listener, SIGKILL);
-			listener->killed = true;
-		}
-		if (count > 0 && handle_polls(listener, polls) == ROLE_CHILD)
+		sessions_tend(&listener->sessions);
+		if (count > 0 && handle_polls(listener, polls, waiting_count) == ROLE_CHILD)
 			return ROLE_CHILD;
+		check_stop_limit(listener);
 		drop_silent(listener);
 	}
+	if (listener->sessions.has_strays)
+		log_warning("processes that a session left behind do not end, although they are "
+			    "killed");
 	return ROLE_LISTENER;
 }
 
@@ -359,7 +375,7 @@ static int open_signals(struct listener *listener)
 	return 0;
 }
 
-/* Return: 0, or a negative errno that was logged (but for -EINTR: a signal that ends us). */
+/* Return: 0, or a negative errno that was logged. */
 static int choose_renderer(struct listener *listener)
 {
 	const struct renderer_type *wanted = listener->config->session.type;
@@ -382,6 +398,26 @@ static int choose_renderer(struct listener *listener)
 	return 0;
 }
 
+/* Makes the socket, or takes the connection that there is. Return: as choose_renderer(). */
+static int open_endpoint(struct listener *listener)
+{
+	const struct waiting inherited = {
+		.fd = listener->config->connection_fd,
+		.since_us = g_get_monotonic_time(),
+	};
+	g_autofree char *message = NULL;
+	int ret;
+
+	if (is_inherited(listener)) {
+		g_array_append_val(listener->waiting, inherited);
+		return 0;
+	}
+	ret = endpoint_open(listener->config->socket_path, &listener->endpoint, &message);
+	if (ret < 0)
+		log_error("%s", message);
+	return ret;
+}
+
 static void listener_finish(struct listener *listener)
 {
 	endpoint_remove(&listener->endpoint);
@@ -389,23 +425,19 @@ static void listener_finish(struct listener *listener)
 	fd_clear(&listener->child_fd);
 	close_waiting(listener);
 	g_array_unref(listener->waiting);
-	g_array_unref(listener->pids);
+	sessions_finish(&listener->sessions);
 }
 
 static enum role listen_and_serve(struct listener *listener)
 {
-	g_autofree char *message = NULL;
 	int ret;
 
 	listener->exit_status = 1;
-	if (open_signals(listener) < 0)
-		return ROLE_LISTENER;
 	/* First the socket: who started us may connect at once, and waits in the backlog. */
-	if (endpoint_open(listener->config->socket_path, &listener->endpoint, &message) < 0) {
-		log_error("%s", message);
+	if (open_signals(listener) < 0 || open_endpoint(listener) < 0)
 		return ROLE_LISTENER;
-	}
-	ret = choose_renderer(listener);
+	/* One session says itself what its renderer lacks, and starts it once. */
+	ret = is_inherited(listener) && listener->session.type ? 0 : choose_renderer(listener);
 	if (ret == -EINTR)
 		listener->exit_status = 0;
 	if (ret < 0)
@@ -413,7 +445,8 @@ static enum role listen_and_serve(struct listener *listener)
 	sandbox_announce(listener->session.sandbox);
 	/* What a driver may have started in the probe is over: nothing here gains a privilege again. */
 	(void)sandbox_forget_privileges(listener->session.sandbox);
-	log_info("listening on %s", listener->endpoint.path);
+	if (listener->endpoint.path)
+		log_info("listening on %s", listener->endpoint.path);
 	listener->exit_status = 0;
 	return listener_loop(listener);
 }
@@ -427,11 +460,12 @@ int listener_run(const struct listener_config *config)
 		.stop_fd = -1,
 		.child_fd = -1,
 		.connection_fd = -1,
-		.pids = g_array_new(FALSE, FALSE, sizeof(pid_t)),
 		.waiting = g_array_new(FALSE, FALSE, sizeof(struct waiting)),
 	};
-	enum role role = listen_and_serve(&listener);
+	enum role role;
 
+	sessions_init(&listener.sessions);
+	role = listen_and_serve(&listener);
 	listener_finish(&listener);
 	if (role == ROLE_CHILD)
 		return session_run(listener.connection_fd, &listener.session);

@@ -6,14 +6,14 @@
  *
  * The child makes the renderer, writes one line into a pipe and ends without taking the renderer
  * down: whether it started, which capsets it has, and what it says of itself. It leads a process
- * group, so that its helpers can be ended with it.
+ * group, so that its helpers can be ended with it. What it and the driver print are lines of our log.
  */
 #include "session/probe.h"
 
 #include "renderer/renderers.h"
 #include "util/child.h"
 #include "util/fd.h"
-#include "util/log.h"
+#include "util/log_pipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +34,7 @@ struct probe {
 	const struct renderer_type *type;
 	struct child child;
 	int pipe_fd;
+	struct log_pipe log;
 };
 
 static uint64_t list_capsets(const struct renderer *renderer)
@@ -59,8 +60,8 @@ static int read_line(const char *line, struct renderer_options *options, char **
 	return 0;
 }
 
-static G_GNUC_NORETURN void run_child(
-	const struct renderer_type *type, const struct renderer_options *options, int pipe_fd)
+static G_GNUC_NORETURN void run_child(const struct renderer_type *type,
+	const struct renderer_options *options, int pipe_fd, int log_fd)
 {
 	struct renderer_options child_options = *options;
 	struct renderer *renderer;
@@ -69,8 +70,9 @@ static G_GNUC_NORETURN void run_child(
 	int ret;
 
 	/* What a driver prints must not get into the output of --print-capabilities. */
-	dup2(STDERR_FILENO, STDOUT_FILENO);
-	log_set_prefix("probe");
+	dup2(log_fd, STDOUT_FILENO);
+	dup2(log_fd, STDERR_FILENO);
+	log_to_supervisor();
 	child_options.context = g_main_context_new();
 	ret = type->create(&child_options, &renderer, &message);
 	line = ret < 0 ? g_strdup_printf("%c%016x%.1000s", NOT_STARTED, 0,
@@ -84,46 +86,56 @@ static G_GNUC_NORETURN void run_child(
 
 static int start_child(struct probe *probe, const struct renderer_options *options)
 {
+	autofd log_fd = log_pipe_open(&probe->log, "probe", &log_pipe_child_rules);
 	int fds[2];
 	pid_t ret;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	if (log_fd < 0)
+		return log_fd;
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		log_pipe_close(&probe->log);
 		return -errno;
+	}
 	ret = child_fork(&probe->child);
 	if (ret == 0) {
 		close(fds[0]);
-		run_child(probe->type, options, fds[1]);
+		run_child(probe->type, options, fds[1], log_fd);
 	}
 	close(fds[1]);
 	probe->pipe_fd = fds[0];
 	if (ret < 0) {
 		fd_clear(&probe->pipe_fd);
+		log_pipe_close(&probe->log);
 		return ret;
 	}
 	return 0;
 }
 
 /* Return: 0 when the pipe has something, -ETIMEDOUT, -EINTR for @interrupt_fd, another errno. */
-static int wait_for_child(const struct probe *probe, int interrupt_fd)
+static int wait_for_child(struct probe *probe, int interrupt_fd)
 {
 	gint64 end_us = g_get_monotonic_time() + (gint64)TIME_LIMIT_S * G_USEC_PER_SEC;
-	struct pollfd polls[] = {
-		{.fd = probe->pipe_fd, .events = POLLIN},
-		{.fd = interrupt_fd, .events = POLLIN},
-	};
 
 	for (;;) {
-		gint64 left_ms = (end_us - g_get_monotonic_time()) / 1000;
-		int ret = poll(polls, G_N_ELEMENTS(polls), left_ms > 0 ? (int)left_ms : 0);
+		const gint64 left_ms = (end_us - g_get_monotonic_time()) / 1000;
+		int wait_ms = left_ms > 0 ? (int)left_ms : 0, ret;
+		struct pollfd polls[] = {
+			{.fd = probe->pipe_fd, .events = POLLIN},
+			{.fd = interrupt_fd, .events = POLLIN},
+			{.fd = log_pipe_poll(&probe->log, &wait_ms), .events = POLLIN},
+		};
 
-		if (ret == 0)
+		ret = poll(polls, G_N_ELEMENTS(polls), wait_ms);
+		if (ret == 0 && left_ms <= 0)
 			return -ETIMEDOUT;
 		if (ret < 0 && errno != EINTR)
 			return -errno;
 		if (ret > 0 && polls[1].revents)
 			return -EINTR;
-		if (ret > 0)
+		if (ret > 0 && polls[0].revents)
 			return 0;
+		if (ret >= 0)
+			log_pipe_read(&probe->log);
 	}
 }
 
@@ -132,6 +144,7 @@ static void end_child(struct probe *probe)
 {
 	fd_clear(&probe->pipe_fd);
 	child_end(&probe->child);
+	log_pipe_close(&probe->log);
 }
 
 /* The pipe ended without a line. */
@@ -148,11 +161,11 @@ static char *describe_death(int status)
 static char *read_death(struct probe *probe)
 {
 	int status = 0;
+	const bool has_ended = child_wait(&probe->child, TIME_LIMIT_S * 1000, &status) == 0;
 
-	fd_clear(&probe->pipe_fd);
-	if (child_wait(&probe->child, TIME_LIMIT_S * 1000, &status) == 0)
+	end_child(probe);
+	if (has_ended)
 		return describe_death(status);
-	child_end(&probe->child);
 	return g_strdup("the driver ended without a word when it was started");
 }
 

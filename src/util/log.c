@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * The log writer: one line for a message, to standard error, the journal or syslog.
+ * The log writer: one line for a message, to standard error, the journal or syslog; or, in a
+ * session, to its supervisor, which writes the lines of all its sessions (util/log_pipe.h).
  *
- * Whoever wrote the text, and guests and drivers write parts of it, a message is one line of
- * printable characters and limited length. Sockets are opened at the start, since a sandbox may
- * close the file system later.
+ * Guests and drivers write parts of the text. Whatever they write, a message is one line of
+ * printable characters and limited length.
  *
  * This is process-wide because GLib's log is. It is set up once in main(), before any thread of a
  * renderer starts, and only read afterwards; the counters of log_limit_pass() may be raced by
@@ -15,6 +15,8 @@
 
 #include "util/fd.h"
 
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,12 +30,15 @@
 #define JOURNAL_PATH "/run/systemd/journal/socket"
 #define IDENTIFIER   "vhost-device-gpu"
 
-enum log_target { LOG_TARGET_STDERR, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG };
+/* Longer than the supervisor leaves a pipe alone that prints too much (log_pipe.c). */
+#define ROOM_LIMIT_MS 200
+
+enum log_target { LOG_TARGET_STDERR, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG, LOG_TARGET_SUPERVISOR };
 
 static GLogLevelFlags max_level = G_LOG_LEVEL_WARNING;
 static enum log_target target = LOG_TARGET_STDERR;
-static char prefix[64];
 static int journal_fd = -1;
+static atomic_uint lost_count; /* lines that the supervisor's pipe had no room for */
 
 static bool stderr_is_null(void)
 {
@@ -57,6 +62,15 @@ static const char *level_word(GLogLevelFlags level)
 	default:
 		return "info";
 	}
+}
+
+GLogLevelFlags log_level_of(char digit)
+{
+	if (digit <= '0' + LOG_ERR)
+		return G_LOG_LEVEL_CRITICAL;
+	if (digit == '0' + LOG_WARNING)
+		return G_LOG_LEVEL_WARNING;
+	return digit == '0' + LOG_DEBUG ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_INFO;
 }
 
 static int level_priority(GLogLevelFlags level)
@@ -132,46 +146,94 @@ void log_escape(const char *text, size_t len, char *buf, size_t size)
 	buf[used] = '\0';
 }
 
-static void find_message(const GLogField *fields, gsize field_count, char *buf, size_t size)
-{
-	buf[0] = '\0';
-	for (gsize i = 0; i < field_count; i++) {
-		const GLogField *field = &fields[i];
-
-		if (strcmp(field->key, "MESSAGE") != 0)
-			continue;
-		log_escape(field->value,
-			field->length < 0 ? strlen(field->value) : (size_t)field->length, buf,
-			size);
-		return;
-	}
-}
-
 /* The journal's own protocol: a datagram of lines. Return: true when it was taken. */
 static bool write_journal(int priority, const char *message)
 {
 	char text[LOG_LINE_SIZE + 256];
 	int len = g_snprintf(text, sizeof(text),
-		"PRIORITY=%d\nSYSLOG_IDENTIFIER=" IDENTIFIER "\nMESSAGE=%s%s\n", priority, prefix,
-		message);
+		"PRIORITY=%d\nSYSLOG_IDENTIFIER=" IDENTIFIER "\nMESSAGE=%s\n", priority, message);
 
 	return send(journal_fd, text, (size_t)len, MSG_NOSIGNAL) == len;
 }
 
-static GLogWriterOutput write_line(
-	GLogLevelFlags level, const GLogField *fields, gsize field_count, gpointer user_data)
+/* One write, so that lines of several threads do not mix. Return: true when it was taken. */
+static bool write_to_supervisor(int priority, const char *message)
+{
+	char text[LOG_LINE_SIZE + 8];
+	int len = g_snprintf(text, sizeof(text), "<%d>%s\n", priority, message);
+
+	return write(STDERR_FILENO, text, (size_t)len) == len;
+}
+
+/* An error is what ends a session, and so it waits a moment for room. Return: true when taken. */
+static bool write_patiently(int priority, const char *message)
+{
+	struct pollfd item = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	if (write_to_supervisor(priority, message))
+		return true;
+	return priority <= LOG_ERR && poll(&item, 1, ROOM_LIMIT_MS) > 0 &&
+	       write_to_supervisor(priority, message);
+}
+
+/* Other lines never wait: what does not fit is lost, and counted. */
+static void report_to_supervisor(int priority, const char *message)
+{
+	unsigned int lost = atomic_exchange(&lost_count, 0);
+	char text[64];
+
+	if (lost > 0) {
+		g_snprintf(text, sizeof(text), "%u lines were lost here", lost);
+		if (!write_to_supervisor(LOG_WARNING, text))
+			atomic_fetch_add(&lost_count, lost);
+	}
+	if (!write_patiently(priority, message))
+		atomic_fetch_add(&lost_count, 1);
+}
+
+static void write_message(GLogLevelFlags level, const char *message)
+{
+	const int priority = level_priority(level);
+
+	switch (target) {
+	case LOG_TARGET_SUPERVISOR:
+		report_to_supervisor(priority, message);
+		return;
+	case LOG_TARGET_SYSLOG:
+		syslog(priority, "%s: %s", level_word(level), message);
+		return;
+	case LOG_TARGET_JOURNAL:
+		if (write_journal(priority, message))
+			return;
+		break;
+	case LOG_TARGET_STDERR:
+		break;
+	}
+	fprintf(stderr, IDENTIFIER ": %s: %s\n", level_word(level), message);
+}
+
+void log_write(GLogLevelFlags level, const char *text, size_t len)
 {
 	char message[LOG_LINE_SIZE];
 
 	if (!log_is_enabled(level))
-		return G_LOG_WRITER_HANDLED;
-	find_message(fields, field_count, message, sizeof(message));
-	if (target == LOG_TARGET_JOURNAL && write_journal(level_priority(level), message))
-		return G_LOG_WRITER_HANDLED;
-	if (target == LOG_TARGET_SYSLOG)
-		syslog(level_priority(level), "%s: %s%s", level_word(level), prefix, message);
-	else
-		fprintf(stderr, IDENTIFIER ": %s: %s%s\n", level_word(level), prefix, message);
+		return;
+	log_escape(text, len, message, sizeof(message));
+	write_message(level, message);
+}
+
+static GLogWriterOutput write_fields(
+	GLogLevelFlags level, const GLogField *fields, gsize field_count, gpointer user_data)
+{
+	for (gsize i = 0; i < field_count; i++) {
+		const GLogField *field = &fields[i];
+
+		if (strcmp(field->key, "MESSAGE") != 0)
+			continue;
+		log_write(level, field->value,
+			field->length < 0 ? strlen(field->value) : (size_t)field->length);
+		break;
+	}
 	return G_LOG_WRITER_HANDLED;
 }
 
@@ -195,12 +257,16 @@ void log_init(GLogLevelFlags level)
 		target = open_journal() ? LOG_TARGET_JOURNAL : LOG_TARGET_SYSLOG;
 		openlog(IDENTIFIER, LOG_PID | LOG_NDELAY, LOG_DAEMON);
 	}
-	g_log_set_writer_func(write_line, NULL, NULL);
+	g_log_set_writer_func(write_fields, NULL, NULL);
 }
 
-void log_set_prefix(const char *new_prefix)
+void log_to_supervisor(void)
 {
-	g_snprintf(prefix, sizeof(prefix), "%s: ", new_prefix);
+	fd_clear(&journal_fd);
+	closelog();
+	/* What libraries print on standard output comes line by line, too. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	target = LOG_TARGET_SUPERVISOR;
 }
 
 bool log_is_enabled(GLogLevelFlags level)
@@ -217,19 +283,31 @@ static gint64 coarse_time_us(void)
 	return (gint64)now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000;
 }
 
-bool log_limit_pass(struct log_limit *limit)
+bool log_limit_count(
+	struct log_limit *limit, unsigned int burst, gint64 interval_us, unsigned int *ret_left_out)
 {
 	gint64 now_us = coarse_time_us();
 
-	if (limit->window_start_us == 0 || now_us - limit->window_start_us > LOG_PEER_INTERVAL_US) {
-		if (limit->left_out > 0)
-			g_warning("%u more lines like the next one were left out", limit->left_out);
+	*ret_left_out = 0;
+	if (limit->window_start_us == 0 || now_us - limit->window_start_us > interval_us) {
+		*ret_left_out = limit->left_out;
 		*limit = (struct log_limit){.window_start_us = now_us};
 	}
-	if (limit->count >= LOG_PEER_BURST) {
+	if (limit->count >= burst) {
 		limit->left_out++;
 		return false;
 	}
 	limit->count++;
+	return true;
+}
+
+bool log_limit_pass(struct log_limit *limit)
+{
+	unsigned int left_out;
+
+	if (!log_limit_count(limit, LOG_PEER_BURST, LOG_PEER_INTERVAL_US, &left_out))
+		return false;
+	if (left_out > 0)
+		g_warning("%u more lines like the next one were left out", left_out);
 	return true;
 }

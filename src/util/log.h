@@ -66,8 +66,21 @@ struct log_limit {
  */
 void log_init(GLogLevelFlags level);
 
-/** log_set_prefix() - A word in front of each line of this process, such as "session 4711". */
-void log_set_prefix(const char *prefix);
+/**
+ * log_to_supervisor() - From now on lines go to the process that reads our standard error
+ *
+ * For a child process whose standard output and error are the writing end of a log pipe that reads
+ * levels (util/log_pipe.h). Each line has its level in front, as sd-daemon(3) describes it: "<3>text".
+ * Connections to the journal or syslog are closed. A line that finds no room is lost, an error after
+ * a fraction of a second; the next one that does is preceded by how many were.
+ */
+void log_to_supervisor(void);
+
+/** log_level_of() - The level that a digit of sd-daemon(3), '0' to '7', stands for. */
+GLogLevelFlags log_level_of(char digit);
+
+/** log_write() - Print a line of any text, @len bytes, if its level is printed. */
+void log_write(GLogLevelFlags level, const char *text, size_t len);
 
 /** log_is_enabled() - Would a line of this level be printed? Cheap enough for a hot path. */
 bool log_is_enabled(GLogLevelFlags level);
@@ -81,6 +94,16 @@ bool log_is_enabled(GLogLevelFlags level);
  * become \xNN or \u{NNNN}. Too long a text ends with three dots. All lines go through this.
  */
 void log_escape(const char *text, size_t len, char *buf, size_t size);
+
+/**
+ * log_limit_count() - Count a line
+ * @burst: lines that may be printed in @interval_us
+ * @ret_left_out: lines that were left out before this one, to be told now; 0 for none
+ *
+ * Return: true when it may be printed.
+ */
+bool log_limit_count(struct log_limit *limit, unsigned int burst, gint64 interval_us,
+	unsigned int *ret_left_out);
 
 /** log_limit_pass() - Count a line at this call site. Return: true when it may be printed. */
 bool log_limit_pass(struct log_limit *limit);

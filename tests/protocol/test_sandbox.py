@@ -66,10 +66,11 @@ def test_session(start_vm, mode):
 
 
 def test_one_session(running):
-    """With --fd the process is the session."""
+    """With --fd there is a session, too, and the process that was started supervises it."""
     daemon = running.daemon("null", with_fd=True)
     running.vm(daemon)
-    check_confined(daemon.pid, announced(daemon)[1], os.geteuid() == 0)
+    assert status(daemon.pid)["NoNewPrivs"] == "1"
+    check_confined(daemon.session_pid(), announced(daemon)[1], os.geteuid() == 0)
     running.expect_running = False
 
 

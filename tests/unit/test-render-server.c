@@ -147,8 +147,10 @@ static void test_flood(struct fixture *fixture, gconstpointer data)
 {
 	g_auto(GStrv) lines = collect(run_to_end);
 
-	g_assert_cmpuint(g_strv_length(lines), ==, LOG_PEER_BURST + 1);
-	g_assert_nonnull(strstr(lines[LOG_PEER_BURST], "ended with status 0"));
+	g_assert_cmpuint(g_strv_length(lines), ==, LOG_PEER_BURST + 2);
+	g_assert_nonnull(strstr(lines[LOG_PEER_BURST], "render server: "));
+	g_assert_true(g_str_has_suffix(lines[LOG_PEER_BURST], " more lines were left out"));
+	g_assert_nonnull(strstr(lines[LOG_PEER_BURST + 1], "ended with status 0"));
 }
 
 /* It does not look at its socket, and has a child that does not either. */
@@ -368,6 +370,63 @@ static void test_confined(struct fixture *fixture, gconstpointer data)
 #endif
 }
 
+static int ask_setsid(void)
+{
+	return setsid() < 0 ? errno : 0;
+}
+
+static int ask_setpgid(void)
+{
+	return setpgid(0, 0) < 0 ? errno : 0;
+}
+
+static int ask_death_signal(void)
+{
+	return prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0 ? errno : 0;
+}
+
+static int ask_subreaper(void)
+{
+	return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? errno : 0;
+}
+
+/* Asks in the server's place, and in that of a process that it forks. Return: the errno. */
+static int ask_as_server(int (*ask)(void))
+{
+	struct child child = {0};
+	int status = 0;
+
+	if (child_fork(&child) == 0) {
+		struct sandbox *sandbox = sandbox_create(SANDBOX_ON);
+		pid_t inner;
+
+		sandbox_begin(sandbox);
+		sandbox_helper_enter(sandbox_helper_create(sandbox, &renderer_virgl_server_needs));
+		status = ask();
+		inner = fork();
+		if (inner == 0)
+			_exit(ask());
+		if (waitpid(inner, &status, 0) != inner)
+			_exit(1);
+		_exit(WEXITSTATUS(status));
+	}
+	g_assert_cmpint(child_wait(&child, PATIENCE_MS, &status), ==, 0);
+	return WEXITSTATUS(status);
+}
+
+/* One kill() of its group, and the death of its session, reach all that it forks. */
+static void test_stays_in_tree(void)
+{
+#if !defined(HAVE_SECCOMP) || defined(HAVE_SANITIZERS)
+	g_test_skip("this build's filter has no list, or a longer one");
+#else
+	g_assert_cmpint(ask_as_server(ask_setsid), ==, ENOSYS);
+	g_assert_cmpint(ask_as_server(ask_setpgid), ==, ENOSYS);
+	g_assert_cmpint(ask_as_server(ask_death_signal), ==, ENOSYS);
+	g_assert_cmpint(ask_as_server(ask_subreaper), ==, ENOSYS);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	g_autofree char *program = g_canonicalize_filename(argv[0], NULL);
@@ -386,5 +445,6 @@ int main(int argc, char **argv)
 	ADD("confined", TRY, test_confined);
 	ADD("last-steps", "echo main; exit 0", test_last_steps);
 	ADD("module-folder", "echo \"[$LD_PRELOAD]\"; exit 0", test_module_folder);
+	g_test_add_func("/render-server/stays-in-tree", test_stays_in_tree);
 	return g_test_run();
 }

@@ -14,6 +14,8 @@ from .patience import PATIENCE
 SANITIZER = re.compile(r"ERROR: \w*Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 LEAKS = re.compile(r"ERROR: LeakSanitizer.*?^SUMMARY: [^\n]*$", re.DOTALL | re.MULTILINE)
 OWN_FRAME = re.compile(r" in \w+ (?:\S*/)?src/(?!libsanitizer)\S+\.c:")
+# Of what a session prints, but for lines of ours.
+LINE_START = re.compile(r"^vhost-device-gpu: warning: session \d+: ", re.MULTILINE)
 NOT_STARTED = re.compile("has no mode|no renderer starts|not built|built without|does not start"
                          "|cannot start")
 START_LIMIT = 1.5 * PATIENCE
@@ -171,6 +173,7 @@ class Daemon:
 
     def wait_sessions(self, count=0):
         wait_until(lambda: len(self.sessions()) == count, f"{count} sessions")
+        self.settle()
 
     def wait_exit(self, timeout=PATIENCE):
         return self.process.wait(timeout)
@@ -178,7 +181,8 @@ class Daemon:
     def check_log(self):
         """No sanitizer report. Leaks count where the program's own code is on the stack: GL drivers
         leave a little behind, in modules that are unloaded by then."""
-        text = LEAKS.sub(lambda found: found[0] if OWN_FRAME.search(found[0]) else "", self.log())
+        text = LINE_START.sub("", self.log())
+        text = LEAKS.sub(lambda found: found[0] if OWN_FRAME.search(found[0]) else "", text)
         found = None if self.may_crash else SANITIZER.search(text)
         assert not found, f"sanitizer report:\n{text[found.start():][:6000]}"
 
