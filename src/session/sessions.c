@@ -13,7 +13,8 @@
  * setsid() and no setpgid() (sandbox/base.c), and one kill() of a group reaches all of it, whatever it
  * forks meanwhile. Who loses its parent goes to the session, and is counted there
  * (session/usage.c); when the session has ended, it goes to us. So each child of ours that is no
- * session is a stray: its group is killed, and it is reaped. Its own children come to us then.
+ * session is a stray: its group is killed, and it is reaped. Its own children come to us then. (Not so
+ * those that this process had before it was this program, by exec().)
  * Each session has a session id of its own (setsid(2)), so that nothing that is left behind can have
  * joined a group of another one.
  *
@@ -45,6 +46,8 @@
 /* From one look at strays to the next, where no SIGCHLD comes. */
 #define STRAYS_MS 100
 
+#define CHILDREN_PATH "/proc/thread-self/children"
+
 struct session_process {
 	pid_t pid; /* 0 in the session itself */
 	struct log_pipe log;
@@ -66,16 +69,46 @@ static void free_process(gpointer opaque)
 	g_free(process);
 }
 
+/* Those of this process, which has one thread. Return: pid_t; empty where /proc does not say. */
+static GArray *list_children(void)
+{
+	GArray *pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
+	g_autofree char *text = NULL;
+	char *at, *end;
+
+	if (!g_file_get_contents(CHILDREN_PATH, &text, NULL, NULL))
+		return pids;
+	for (at = text;; at = end) {
+		pid_t pid = (pid_t)strtol(at, &end, 10);
+
+		if (end == at)
+			return pids;
+		g_array_append_val(pids, pid);
+	}
+}
+
 void sessions_init(struct sessions *sessions)
 {
-	*sessions = (struct sessions){.list = g_ptr_array_new_with_free_func(free_process)};
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
-		log_warning("what sessions leave behind will not be ended: %s", g_strerror(errno));
+	GArray *own = list_children();
+	pid_t sid = getsid(0);
+
+	/* Whoever became this program by exec() may have had children. */
+	for (guint i = 0; i < own->len; i++)
+		g_array_index(own, pid_t, i) = getsid(g_array_index(own, pid_t, i));
+	g_array_append_val(own, sid);
+	*sessions = (struct sessions){
+		.list = g_ptr_array_new_with_free_func(free_process),
+		.foreign_sids = own,
+	};
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || access(CHILDREN_PATH, R_OK) < 0)
+		log_warning("processes that sessions leave behind will not be ended: %s: %s",
+			CHILDREN_PATH, g_strerror(errno));
 }
 
 void sessions_finish(struct sessions *sessions)
 {
 	g_ptr_array_unref(sessions->list);
+	g_array_unref(sessions->foreign_sids);
 }
 
 /* Start */
@@ -127,7 +160,7 @@ static void close_listed(int first)
 	g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
 	const char *name;
 
-	while (dir && (name = g_dir_read_name(dir)) != NULL) {
+	while (dir && (name = g_dir_read_name(dir))) {
 		int fd = atoi(name);
 
 		if (fd >= first)
@@ -169,20 +202,25 @@ int sessions_isolate(struct sessions *sessions)
 
 /* Strays */
 
-static bool is_session(const struct sessions *sessions, pid_t pid)
+/* What a session leaves behind has its session id, or one of its own, and can have no other. */
+static bool is_stray(const struct sessions *sessions, pid_t pid)
 {
+	const pid_t sid = getsid(pid);
+
 	for (guint i = 0; i < sessions->list->len; i++)
 		if (get_process(sessions, i)->pid == pid)
-			return true;
-	return false;
+			return false;
+	for (guint i = 0; i < sessions->foreign_sids->len; i++)
+		if (g_array_index(sessions->foreign_sids, pid_t, i) == sid)
+			return false;
+	return true;
 }
 
 static void kill_stray(pid_t pid)
 {
 	const pid_t group = getpgid(pid);
 
-	/* Who is of our own session id was started by a driver in the probe. */
-	if (group > 1 && getsid(pid) != getsid(0))
+	if (group > 1)
 		kill(-group, SIGKILL);
 	kill(pid, SIGKILL);
 }
@@ -190,18 +228,13 @@ static void kill_stray(pid_t pid)
 /* Kills those there are now; their children are there the next time. */
 static void end_strays(struct sessions *sessions)
 {
-	g_autofree char *text = NULL;
-	char *at, *end;
+	g_autoptr(GArray) pids = list_children();
 
 	sessions->has_strays = false;
-	if (!g_file_get_contents("/proc/thread-self/children", &text, NULL, NULL))
-		return;
-	for (at = text;; at = end) {
-		pid_t pid = (pid_t)strtol(at, &end, 10);
+	for (guint i = 0; i < pids->len; i++) {
+		pid_t pid = g_array_index(pids, pid_t, i);
 
-		if (end == at)
-			return;
-		if (is_session(sessions, pid))
+		if (!is_stray(sessions, pid))
 			continue;
 		kill_stray(pid);
 		sessions->has_strays = true;

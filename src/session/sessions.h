@@ -15,10 +15,12 @@ struct session_process;
 /**
  * struct sessions - All that run
  * @list: struct session_process, owned
+ * @foreign_sids: pid_t; session ids of processes that are none of ours
  * @has_strays: processes that sessions left behind have not ended yet
  */
 struct sessions {
 	GPtrArray *list;
+	GArray *foreign_sids;
 	bool has_strays;
 };
 

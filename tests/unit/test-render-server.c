@@ -370,6 +370,12 @@ static void test_confined(struct fixture *fixture, gconstpointer data)
 #endif
 }
 
+#if !defined(HAVE_SECCOMP) || defined(HAVE_SANITIZERS)
+#define HAS_SHORT_LIST false
+#else
+#define HAS_SHORT_LIST true
+#endif
+
 static int ask_setsid(void)
 {
 	return setsid() < 0 ? errno : 0;
@@ -417,14 +423,14 @@ static int ask_as_server(int (*ask)(void))
 /* One kill() of its group, and the death of its session, reach all that it forks. */
 static void test_stays_in_tree(void)
 {
-#if !defined(HAVE_SECCOMP) || defined(HAVE_SANITIZERS)
-	g_test_skip("this build's filter has no list, or a longer one");
-#else
+	if (!HAS_SHORT_LIST) {
+		g_test_skip("this build's filter has no list, or a longer one");
+		return;
+	}
 	g_assert_cmpint(ask_as_server(ask_setsid), ==, ENOSYS);
 	g_assert_cmpint(ask_as_server(ask_setpgid), ==, ENOSYS);
 	g_assert_cmpint(ask_as_server(ask_death_signal), ==, ENOSYS);
 	g_assert_cmpint(ask_as_server(ask_subreaper), ==, ENOSYS);
-#endif
 }
 
 int main(int argc, char **argv)

@@ -28,8 +28,11 @@
 /* What a session tells the test, and survives whoever dies. */
 static struct {
 	_Atomic int is_ready;
+	_Atomic pid_t earlier_child;
 	char problem[256];
 } * shared;
+
+static bool has_earlier_child;
 
 struct supervisor {
 	struct child child;
@@ -206,6 +209,13 @@ static G_GNUC_NORETURN void run_supervisor(create_fn create, int connection_fd)
 		.once = true,
 	};
 
+	if (has_earlier_child && fork() == 0) {
+		setsid();
+		shared->earlier_child = getpid();
+		sleep_for_ever();
+	}
+	while (has_earlier_child && !shared->earlier_child)
+		g_usleep(1000);
 	log_init(G_LOG_LEVEL_INFO);
 	exit(listener_run(&config));
 }
@@ -308,6 +318,28 @@ static void test_surroundings(void)
 	g_assert_cmpint(shared->is_ready, ==, 1);
 }
 
+/* What the supervisor had started before it was one is nobody's stray. */
+static void test_earlier_children(void)
+{
+	g_auto(GStrv) lines = NULL;
+	struct supervisor supervisor;
+	int status = 0;
+
+	has_earlier_child = true;
+	start(&supervisor, stray_and_end);
+	has_earlier_child = false;
+	say_something(&supervisor);
+	while (!shared->earlier_child)
+		g_usleep(1000);
+	/* It comes to us when the supervisor has ended. */
+	g_assert_cmpint(child_wait(&supervisor.child, PATIENCE_MS, &status), ==, 0);
+	g_assert_cmpint(waitpid(shared->earlier_child, &status, WNOHANG), ==, 0);
+	kill(shared->earlier_child, SIGKILL);
+	g_assert_cmpint(waitpid(shared->earlier_child, &status, 0), ==, shared->earlier_child);
+	close(supervisor.log_fd);
+	close(supervisor.socket_fd);
+}
+
 static void test_stray_of_signal(void)
 {
 	g_auto(GStrv) lines = NULL;
@@ -402,6 +434,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/sessions/stray-of-death", test_stray_of_death);
 	g_test_add_func("/sessions/stray-of-signal", test_stray_of_signal);
 	g_test_add_func("/sessions/runner", test_runner);
+	g_test_add_func("/sessions/earlier-children", test_earlier_children);
 	g_test_add_func("/sessions/surroundings", test_surroundings);
 	g_test_add_func("/sessions/forged-lines", test_forged_lines);
 	g_test_add_func("/sessions/flood", test_flood);
