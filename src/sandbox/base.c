@@ -186,5 +186,8 @@ const struct sandbox_call sandbox_refused_calls[] = {
 	SANDBOX_CALL_IF_INT(fcntl, 1, F_SETOWN_EX),
 	SANDBOX_CALL_IF_INT(fcntl, 1, F_SETSIG),
 	SANDBOX_CALL_IF_INT(fcntl, 1, F_NOTIFY),
+	/* The supervisor, who ends what outlives a session. */
+	{.name = "kill", .match = SANDBOX_PARENT_PROCESS, .arg = 0},
+	{.name = "tgkill", .match = SANDBOX_PARENT_PROCESS, .arg = 0},
 	{0},
 };

@@ -72,6 +72,9 @@ static int add_rule(scmp_filter_ctx context, uint32_t action, const struct sandb
 	case SANDBOX_OWN_PROCESS:
 		return add_comparison(
 			context, action, number, call->arg, UINT32_MAX, (uint32_t)getpid());
+	case SANDBOX_PARENT_PROCESS:
+		return add_comparison(
+			context, action, number, call->arg, UINT32_MAX, (uint32_t)getppid());
 	case SANDBOX_OWN_CHILDREN:
 		return add_children(context, action, number, call->arg);
 	}

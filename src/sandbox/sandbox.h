@@ -49,8 +49,9 @@ extern const char *const sandbox_modes[];
 /** enum sandbox_match - Which calls of a system call are meant */
 enum sandbox_match {
 	SANDBOX_ANY,
-	SANDBOX_BITS,	     /* the argument has @value in the bits of @mask */
-	SANDBOX_OWN_PROCESS, /* it is our process's number */
+	SANDBOX_BITS,		/* the argument has @value in the bits of @mask */
+	SANDBOX_OWN_PROCESS,	/* it is our process's number */
+	SANDBOX_PARENT_PROCESS, /* of our parent, when the filter is made */
 	SANDBOX_OWN_CHILDREN, /* it is the process group of a child that runs when the filter is made */
 };
 

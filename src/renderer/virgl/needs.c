@@ -7,6 +7,8 @@
 #include "renderer/needs.h"
 #include "renderer/virgl/renderer_virgl.h"
 
+#define SIGN_BIT (UINT32_C(1) << 31)
+
 static const struct sandbox_call session_calls[] = {
 	/* to end the render server, and to hear of its end */
 	{.name = "kill", .match = SANDBOX_OWN_CHILDREN, .arg = 0},
@@ -41,7 +43,7 @@ static const struct sandbox_call server_calls[] = {
 	/* a process for each context, which is ended and waited for */
 	SANDBOX_CALL_CLONE(0, 0),
 	SANDBOX_CALL(fork),
-	SANDBOX_CALL(kill),
+	SANDBOX_CALL_IF(kill, 0, SIGN_BIT, 0), /* no groups, and not everybody */
 	SANDBOX_CALL(tgkill),
 	SANDBOX_CALL(wait4),
 	SANDBOX_CALL(waitid),
