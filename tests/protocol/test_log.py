@@ -20,6 +20,7 @@ NAME = b"x\nvhost-device-gpu: error: forged\x1b[2K\r\x9b\xff\xc2\x9b\xe2\x80\xae
 
 
 def log_bytes(daemon):
+    daemon.settle()
     with open(daemon.log_path, "rb") as log:
         return log.read()
 

@@ -36,17 +36,24 @@ def wait_until(condition, what, timeout=PATIENCE):
         time.sleep(0.005)
 
 
+def stat_fields(pid):
+    """What /proc says behind its name: the state, the parent, and so on; as if dead if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return stat.read().rpartition(")")[2].split()
+    except OSError:
+        return ["X", "0"]
+
+
+def state(pid):
+    return stat_fields(pid)[0]
+
+
 def children(pid):
     """Direct children of a process that are not zombies."""
     found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as stat:
-                fields = stat.read().rpartition(")")[2].split()
-        except OSError:
-            continue
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        fields = stat_fields(name)
         if int(fields[1]) == pid and fields[0] not in "ZX":
             found.append(int(name))
     return found
@@ -136,7 +143,13 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
+    def settle(self):
+        """What sessions have printed so far is in the log: their lines wake the process that writes
+        them, and it sleeps when it has read them all."""
+        wait_until(lambda: state(self.pid) not in "RD", "the log is written")
+
     def log(self):
+        self.settle()
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
             return log.read()
 
