@@ -32,8 +32,10 @@ static const struct option_row table[OPTION_COUNT] = {
 			.metavar = "N",
 			.help = "serve the connected socket that was inherited as descriptor N",
 			.man = "Serve one front-end on a connected Unix stream socket, inherited "
-			       "as this file descriptor, and exit when it hangs up. This is how "
-			       "libvirt starts the program. Not together with "
+			       "as this file descriptor, and exit when it hangs up, with the "
+			       "exit status of its session. This is how libvirt starts the "
+			       "program. The session is a process of its own, which begins with "
+			       "the front-end's first byte. Not together with "
 			       "\\fB\\-\\-socket\\-path\\fR.",
 		},
 	[OPTION_ONCE] =
@@ -234,7 +236,9 @@ static const struct option_row table[OPTION_COUNT] = {
 			       "\\fBwarning\\fR, \\fBinfo\\fR (a few lines for each front-end) "
 			       "or \\fBdebug\\fR (each message and command). They go to standard "
 			       "error or, where that is \\fI/dev/null\\fR, to the journal or "
-			       "syslog.",
+			       "syslog. Lines of a session begin with its number; below "
+			       "\\fBdebug\\fR a session may print 2000 in two minutes, and the "
+			       "log says how many more were left out.",
 		},
 	[OPTION_PRINT_CAPABILITIES] =
 		{
