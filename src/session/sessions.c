@@ -36,7 +36,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -153,31 +152,6 @@ pid_t sessions_start(struct sessions *sessions, int connection_fd)
 	return process->pid;
 }
 
-/* Where the kernel is older than close_range(). */
-static void close_listed(int first)
-{
-	GDir *dir = g_dir_open("/proc/self/fd", 0, NULL);
-	g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
-	const char *name;
-
-	while (dir && (name = g_dir_read_name(dir))) {
-		int fd = atoi(name);
-
-		if (fd >= first)
-			g_array_append_val(fds, fd);
-	}
-	for (guint i = 0; i < fds->len; i++)
-		close(g_array_index(fds, int, i));
-	if (dir)
-		g_dir_close(dir);
-}
-
-static void close_from(int first)
-{
-	if (syscall(SYS_close_range, first, ~0U, 0) < 0)
-		close_listed(first);
-}
-
 int sessions_isolate(struct sessions *sessions)
 {
 	const struct session_process *self = get_process(sessions, sessions->list->len - 1);
@@ -192,7 +166,7 @@ int sessions_isolate(struct sessions *sessions)
 	if (log_fd < 0 || dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0 ||
 		dup3(connection_fd, CONNECTION_FD, O_CLOEXEC) < 0)
 		_exit(EXIT_FAILURE);
-	close_from(CONNECTION_FD + 1);
+	fd_close_from(CONNECTION_FD + 1);
 	for (guint i = 0; i < sessions->list->len; i++) {
 		get_process(sessions, i)->log = LOG_PIPE_NONE;
 		get_process(sessions, i)->log_fd = -1;

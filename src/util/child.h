@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Child processes. Each leads a process group, so that what it starts in turn ends with it, and
+ * Child processes. Each has a process group, so that what it starts in turn ends with it, and
  * dies with the thread that made it. One thread makes and ends children; only child_kill_all() may
  * be called from another.
  */
@@ -14,9 +14,16 @@
 /** Children beyond so many run all the same; only child_kill_all() and child_list() do not know them. */
 #define CHILD_MAX_COUNT 16
 
-/** struct child - A child process; zero for none */
+/**
+ * struct child - A child process; zero for none
+ * @pid: of the process
+ * @group: its process group
+ * @keeper_fd: owned; where there is a keeper, which ends the group when this is closed
+ */
 struct child {
 	pid_t pid;
+	pid_t group;
+	int keeper_fd;
 };
 
 /**
@@ -58,6 +65,9 @@ struct child_program {
  * child_spawn() - Start a program
  * @ret_reason: on failure why; g_free()
  *
+ * The group is led by a process of its own, the keeper, which sleeps until this process has ended, in
+ * whatever way, and then kills the group: the program, and what it has started.
+ *
  * Return: 0 or a negative errno.
  */
 int child_spawn(struct child *child, const struct child_program *program, char **ret_reason);
@@ -83,5 +93,5 @@ void child_end(struct child *child);
  */
 void child_kill_all(void);
 
-/** child_list() - The children that run, or were not waited for. Return: how many. */
-size_t child_list(pid_t ret_pids[CHILD_MAX_COUNT]);
+/** child_list() - The groups of children that run, or were not waited for. Return: how many. */
+size_t child_list(pid_t ret_groups[CHILD_MAX_COUNT]);

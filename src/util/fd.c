@@ -12,8 +12,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 void fd_clear(int *fd)
 {
@@ -23,6 +26,29 @@ void fd_clear(int *fd)
 		close(*fd);
 	*fd = -1;
 	errno = saved_errno;
+}
+
+/* Where the kernel has no call for it. */
+static void close_listed(int first)
+{
+	g_autoptr(GDir) dir = g_dir_open("/proc/self/fd", 0, NULL);
+	g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir))) {
+		int fd = atoi(name);
+
+		if (fd >= first)
+			g_array_append_val(fds, fd);
+	}
+	for (guint i = 0; i < fds->len; i++)
+		close(g_array_index(fds, int, i));
+}
+
+void fd_close_from(int first)
+{
+	if (syscall(SYS_close_range, first, ~0U, 0) < 0)
+		close_listed(first);
 }
 
 int fd_set_nonblocking(int fd)

@@ -78,5 +78,12 @@ bool fd_may_be_eventfd(int fd);
  */
 bool fd_is_counter(int fd);
 
+/**
+ * fd_close_from() - Close all descriptors from this number on, whoever made them
+ *
+ * A system call only, where the kernel has it (Linux 5.9).
+ */
+void fd_close_from(int first);
+
 /** autofd - A local descriptor that is closed when its scope ends, unless it was taken. */
 #define autofd __attribute__((cleanup(fd_clear))) int

@@ -11,7 +11,7 @@ import termios
 
 import pytest
 
-from frontend.daemon import children, wait_until
+from frontend.daemon import children, render_servers, wait_until
 
 BOTH = pytest.mark.parametrize("with_fd", [False, True], ids=["listener", "fd"])
 
@@ -43,6 +43,7 @@ def terminal():
 
 
 @BOTH
+@pytest.mark.parametrize("mode", ["null", "2d", "virglrenderer"])
 def test_descriptors(terminal, running, mode, with_fd):
     """Of a daemon that was started in a terminal, with a file as its log."""
     def enter_terminal():
@@ -93,28 +94,30 @@ def test_session_that_is_killed(running):
 
 
 @BOTH
-@pytest.mark.parametrize("how", ["hang-up", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("how", ["hang-up", "SIGTERM", "SIGKILL", "SIGKILL of all"])
 def test_render_server_ends(running, with_fd, how):
     """With the processes that it has started."""
     daemon = running.daemon("virglrenderer", with_fd=with_fd)
     vm = running.vm(daemon)
     session = daemon.session_pid()
-    servers = children(session)
+    servers = render_servers(session)
     if not servers:
         assert "venus" not in os.environ.get("VHOST_DEVICE_GPU_REQUIRE", "").split(",")
         pytest.skip("this host does not start Venus")
     vm.gpu.ctx_create(1, 4)
-    tree = {session, *servers, *children(servers[0])}
-    assert len(tree) == 3
+    tree = {session, *children(session), *children(servers[0])}
+    assert len(tree) == 4
     if how == "hang-up":
         vm.hang_up()
     elif how == "SIGTERM":
         daemon.process.send_signal(signal.SIGTERM)
-    else:
+    elif how == "SIGKILL":
         os.kill(session, signal.SIGKILL)
+    else:
+        daemon.process.kill()
     wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in tree), "all of it ends")
-    if with_fd or how == "SIGTERM":
-        assert daemon.wait_exit() == int(how == "SIGKILL")
+    if with_fd or how in ("SIGTERM", "SIGKILL of all"):
+        assert daemon.wait_exit() == {"SIGKILL": 1, "SIGKILL of all": -9}.get(how, 0)
         running.daemons.remove(daemon)
         daemon.kill()
         daemon.check_log()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from frontend.daemon import children
+from frontend.daemon import children, render_servers
 from frontend.patience import PATIENCE
 
 NOBODY = 65534
@@ -237,7 +237,7 @@ def test_render_server(start_vm, word):
     """Venus' server, and a context's process, which carries out the guest's commands."""
     vm = start_vm("virglrenderer", "--sandbox", word)
     session = vm.daemon.session_pid()
-    servers = children(session)
+    servers = render_servers(session)
     if not servers:
         assert "venus" not in os.environ.get("VHOST_DEVICE_GPU_REQUIRE", "").split(",")
         pytest.skip("this host does not start Venus")

@@ -147,7 +147,7 @@ static void test_spawn(void)
 	program.enter_opaque = "entered\n";
 	g_assert_cmpint(child_spawn(&child, &program, &reason), ==, 0);
 	g_assert_cmpuint(child_list(pids), ==, 1);
-	g_assert_cmpint(pids[0], ==, child.pid);
+	g_assert_cmpint(pids[0], ==, child.group);
 	close(output[1]);
 	while ((done = read(output[0], text + len, sizeof(text) - 1 - len)) > 0)
 		len += (size_t)done;
@@ -157,6 +157,37 @@ static void test_spawn(void)
 	close(input[0]);
 	close(output[0]);
 	check_no_children();
+}
+
+/* What a program leaves behind, in whichever way we end. */
+static void test_spawn_ends_with_us(void)
+{
+	static const char *const argv[] = {
+		"/bin/sh", "-c", "(sleep 1000 & sleep 1000) & echo r; exec sleep 1000", NULL};
+	static const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
+	struct child outer = {0};
+	int fds[2], status = 0;
+	char text[8];
+
+	g_assert_cmpint(pipe(fds), ==, 0);
+	if (child_fork(&outer) == 0) {
+		const struct child_program program = {
+			.argv = argv, .environment = environment, .output_fd = fds[1]};
+		g_autofree char *reason = NULL;
+		struct child inner = {0};
+
+		if (child_spawn(&inner, &program, &reason) < 0)
+			_exit(1);
+		sleep_for_ever();
+	}
+	close(fds[1]);
+	g_assert_cmpint(read(fds[0], text, sizeof(text)), ==, 2);
+	g_assert_cmpint(kill(outer.pid, SIGKILL), ==, 0);
+	/* Whoever held the pipe open is gone. */
+	g_assert_cmpint(read(fds[0], text, sizeof(text)), ==, 0);
+	close(fds[0]);
+	g_assert_cmpint(child_wait(&outer, PATIENCE_MS, &status), ==, 0);
+	g_assert_cmpint(WTERMSIG(status), ==, SIGKILL);
 }
 
 static void test_spawn_nothing(void)
@@ -182,6 +213,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/child/limit", test_limit);
 	g_test_add_func("/child/kill-all", test_kill_all);
 	g_test_add_func("/child/spawn", test_spawn);
+	g_test_add_func("/child/spawn-ends-with-us", test_spawn_ends_with_us);
 	g_test_add_func("/child/spawn-nothing", test_spawn_nothing);
 	return g_test_run();
 }

@@ -59,6 +59,16 @@ def children(pid):
     return found
 
 
+def render_servers(session):
+    """Of Venus; a keeper is beside each, which ends it if need be."""
+    return [pid for pid in children(session) if command(pid) != "keeper"]
+
+
+def command(pid):
+    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as name:
+        return name.read().strip()
+
+
 def fd_count(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
