@@ -321,7 +321,6 @@ static void test_surroundings(void)
 /* What the supervisor had started before it was one is nobody's stray. */
 static void test_earlier_children(void)
 {
-	g_auto(GStrv) lines = NULL;
 	struct supervisor supervisor;
 	int status = 0;
 
