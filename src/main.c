@@ -25,20 +25,19 @@
 
 #define EXIT_USAGE 2
 
-static int print_capabilities(void)
+/*
+ * What virglrenderer has with the options that came along: libvirt gives none, but a script that is
+ * its binary adds them to each call.
+ */
+static int print_capabilities(const struct options *options)
 {
 	const struct renderer_type *type = renderer_type_find("virglrenderer");
-	struct options defaults;
-	char *arguments[] = {(char *)"", (char *)"--print-capabilities", NULL};
+	struct renderer_options renderer = options->renderer;
 	g_autofree char *message = NULL;
-	bool has_virgl = false;
 
-	/* The renderer is tried with the options that libvirt gives it: the defaults. */
-	if (type->create && options_parse(2, arguments, &defaults, &message) == 0) {
-		has_virgl = probe_choose(type, &defaults.renderer, -1, &type, &message) == 0;
-		options_finish(&defaults);
-	}
-	capabilities_print(has_virgl, capabilities_find_render_node());
+	if (type->create && (!options->type || options->type == type))
+		probe_choose(type, &renderer, -1, &type, &message);
+	capabilities_print(renderer.tried_capset_mask, capabilities_find_render_node());
 	return EXIT_SUCCESS;
 }
 
@@ -132,7 +131,7 @@ static int main_act(const struct options *options)
 		printf("vhost-device-gpu %s\n", VDG_VERSION);
 		return EXIT_SUCCESS;
 	case OPTIONS_PRINT_CAPABILITIES:
-		return print_capabilities();
+		return print_capabilities(options);
 	case OPTIONS_SERVE:
 		return main_serve(options);
 	}

@@ -5,6 +5,8 @@
  */
 #include "cli/capabilities.h"
 
+#include "gpu/renderer.h"
+
 #include <glib.h>
 #include <stdio.h>
 
@@ -19,15 +21,17 @@ bool capabilities_find_render_node(void)
 	return false;
 }
 
-void capabilities_print(bool has_virgl, bool has_render_node)
+void capabilities_print(uint64_t capset_mask, bool has_render_node)
 {
+	const uint64_t gl_capsets = (UINT64_C(1) << VIRTIO_GPU_CAPSET_VIRGL) |
+				    (UINT64_C(1) << VIRTIO_GPU_CAPSET_VIRGL2);
 	const char *features[3] = {NULL};
 	unsigned int count = 0;
 	g_autofree char *list = NULL;
 
 	if (has_render_node)
 		features[count++] = "\"render-node\"";
-	if (has_virgl)
+	if (capset_mask & gl_capsets)
 		features[count++] = "\"virgl\"";
 	list = g_strjoinv(", ", (char **)features);
 	printf("{\"type\": \"gpu\", \"features\": [%s]}\n", list);

@@ -246,8 +246,8 @@ static const struct option_row table[OPTION_COUNT] = {
 			.help = "print what this host can do as JSON, for libvirt",
 			.man = "Print what this program can do on this host as JSON and exit, as "
 			       "QEMU's vhost\\-user document has it. \\fBvirgl\\fR is in the "
-			       "list where OpenGL starts, \\fBrender\\-node\\fR where the host "
-			       "has one.",
+			       "list where OpenGL starts with the options that are given, "
+			       "\\fBrender\\-node\\fR where the host has one.",
 		},
 	[OPTION_HELP] =
 		{
