@@ -62,12 +62,12 @@ class Running:
         self.daemons, self.vms, self.users = [], [], []
         self.expect_running = True
 
-    def daemon(self, mode, *args, with_fd=False, prepare=None, environment=None):
+    def daemon(self, mode, *args, with_fd=False, prepare=None, environment=None, risk=True):
         where = self.directory / f"daemon{len(self.daemons)}"
         where.mkdir()
         try:
             daemon = Daemon(self.program, where, mode, args, with_fd, self.peer, prepare,
-                            environment)
+                            environment, risk)
         except NotBuilt as error:
             assert mode not in os.environ.get("VHOST_DEVICE_GPU_REQUIRE", "").split(","), error
             pytest.skip(f"mode {mode}: {str(error).splitlines()[-1]}")

@@ -2,7 +2,9 @@
 # Copyright The vhost-device-gpu authors
 """Start, observe and stop the program under test: a daemon, or one session with --fd."""
 
+import functools
 import os
+import pathlib
 import re
 import socket
 import subprocess
@@ -19,6 +21,7 @@ LINE_START = re.compile(r"^vhost-device-gpu: warning: session \d+: ", re.MULTILI
 NOT_STARTED = re.compile("has no mode|no renderer starts|not built|built without|does not start"
                          "|cannot start")
 START_LIMIT = 1.5 * PATIENCE
+VIRGL_RISK = pathlib.Path(__file__).resolve().parents[3] / "scripts/lib/virgl-risk"
 
 
 class NotBuilt(Exception):
@@ -81,6 +84,15 @@ def build_environment(program):
     return {"VHOST_DEVICE_GPU_LIBDIR": modules, **os.environ}
 
 
+@functools.cache
+def risk_args(program, mode):
+    """What a daemon needs to have OpenGL with an old virglrenderer. None is given with a newer one."""
+    if mode != "virglrenderer":
+        return ()
+    return tuple(subprocess.run([VIRGL_RISK, program], check=True, capture_output=True, text=True,
+                                env=build_environment(program)).stdout.split())
+
+
 def why_not(command, environment=None):
     """Why a daemon does not start, as its last line says it; nothing where it listens."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -95,16 +107,17 @@ def why_not(command, environment=None):
 
 def why_mode_not(program, folder, mode, *args):
     """The same of a mode with these arguments; its socket is made in folder."""
-    return why_not([program, "-s", os.path.join(folder, "try.sock"), "-g", mode, *args],
-                   build_environment(program))
+    return why_not([program, "-s", os.path.join(folder, "try.sock"), "-g", mode,
+                    *risk_args(program, mode), *args], build_environment(program))
 
 
 class Daemon:
     """One running program. `peer` means QEMU's own back-end: one front-end and no modes."""
 
     def __init__(self, program, directory, mode=None, args=(), with_fd=False, peer=False,
-                 prepare=None, environment=None):
-        """prepare is called in the new process before the program starts: limits, umask."""
+                 prepare=None, environment=None, risk=True):
+        """prepare is called in the new process before the program starts: limits, umask. Without
+        risk an old virglrenderer is not used."""
         self.program, self.peer, self.mode = os.fspath(program), peer, mode
         self.socket_path = os.path.join(directory, "gpu.sock")
         self.log_path = os.path.join(directory, "stderr.log")
@@ -114,7 +127,7 @@ class Daemon:
         self.process = None
         command = [self.program]
         if mode and not peer:
-            command += ["--gpu-mode", mode]
+            command += ["--gpu-mode", mode, *(risk_args(self.program, mode) if risk else ())]
         command += args
         if with_fd:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -9,6 +9,7 @@ Unsupported, which the tests report as skipped; our daemon never raises it.
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 from .process import HarnessError, Process, wait_until
@@ -53,8 +54,16 @@ class Daemon:
     def program():
         return Path(os.environ.get("VHOST_DEVICE_GPU", REPOSITORY / "build/src/vhost-device-gpu"))
 
+    def risk_args(self):
+        """What the daemon needs to have OpenGL with an old virglrenderer, as Debian 12's is."""
+        if self.mode != "virglrenderer":
+            return []
+        return subprocess.run([REPOSITORY / "scripts/lib/virgl-risk", self.program()], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout.split()
+
     def command(self):
-        return [self.program(), "-s", self.socket_path, "-g", self.mode, *self.extra_args]
+        return [self.program(), "-s", self.socket_path, "-g", self.mode, *self.risk_args(),
+                *self.extra_args]
 
     def environment(self):
         """A program that is not installed is told where its modules are."""
