@@ -63,6 +63,18 @@ const struct renderer_option renderer_option_use_surfaceless = {
 	       "need it. The mode gfxstream sets EGL_PLATFORM for it, where that is not set.",
 };
 
+const struct renderer_option renderer_option_old_virglrenderer = {
+	.name = "unsafe-old-virglrenderer",
+	.initial = "false",
+	.help = "OpenGL although guests can break into this virglrenderer",
+	.man = "Offer \\fBvirgl\\fR and \\fBvirgl2\\fR even with a virglrenderer older than "
+	       "1.0.1. With a shader a guest can then overwrite the memory of its session and run "
+	       "code in it, and only the sandbox is left between the guest and the host. Without "
+	       "this option such a library is used for Vulkan only. Under libvirt, name a script "
+	       "in its JSON file that runs this program with the option and all of its own "
+	       "arguments.",
+};
+
 const struct renderer_option renderer_option_channel = {
 	.name = "channel",
 	.metavar = "TYPE=PATH",

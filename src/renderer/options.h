@@ -10,6 +10,7 @@ extern const struct renderer_option renderer_option_use_glx;
 extern const struct renderer_option renderer_option_use_gles;
 extern const struct renderer_option renderer_option_use_surfaceless;
 
+extern const struct renderer_option renderer_option_old_virglrenderer;
 extern const struct renderer_option renderer_option_channel;
 
 /** renderer_option_is_on() - What the user said, or the option's initial value. */

@@ -55,6 +55,7 @@ static const struct renderer_option *const virgl_options[] = {
 	&renderer_option_use_glx,
 	&renderer_option_use_gles,
 	&renderer_option_use_surfaceless,
+	&renderer_option_old_virglrenderer,
 	NULL,
 };
 

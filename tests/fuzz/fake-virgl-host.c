@@ -71,6 +71,11 @@ int renderer_vulkan_probe(struct renderer_vulkan *ret_vulkan, char **ret_reason)
 }
 
 /* The functions of the library are those of fake-virgl.c. */
+int renderer_virgl_library_check(char **ret_reason)
+{
+	return 0;
+}
+
 int renderer_virgl_library_load(char **ret_message)
 {
 	return 0;

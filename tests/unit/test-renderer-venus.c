@@ -7,6 +7,7 @@
  */
 #include "renderer/options.h"
 #include "renderer/renderers.h"
+#include "virgl-risk.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -86,6 +87,8 @@ static int create(uint64_t mask, struct renderer **ret_renderer, char **ret_mess
 				{.option = &renderer_option_use_gles, .is_on = mask != VENUS_MASK},
 				{.option = &renderer_option_use_surfaceless,
 					.is_on = mask != VENUS_MASK},
+				{.option = &renderer_option_old_virglrenderer,
+					.is_on = virgl_risk()},
 			},
 		.capset_mask = mask,
 	};

@@ -7,6 +7,7 @@
  */
 #include "renderer/options.h"
 #include "renderer/renderers.h"
+#include "virgl-risk.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -107,6 +108,7 @@ static const struct renderer_events events = {.fence_signalled = record_fence};
 static int create(uint64_t capset_mask, struct renderer **ret_renderer, char **ret_message)
 {
 	const struct renderer_options options = {
+		.settings = {{.option = &renderer_option_old_virglrenderer, .is_on = virgl_risk()}},
 		.capset_mask = capset_mask,
 	};
 

@@ -8,8 +8,18 @@
 #include "renderer/virgl/renderer_virgl.h"
 #include "util/library.h"
 
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
 /* The same from 0.10 to 1.3. */
 #define LIBRARY "libvirglrenderer.so.1"
+
+/* The file behind it: 1.7.7 is release 0.10.4, 1.8.8 is 1.0.0, 1.8.9 is 1.0.1, 1.9.0 is 1.1.0. */
+#define FIRST_SOUND_MINOR 8
+#define FIRST_SOUND_MICRO 9
+/* Exported since 1.2.0 */
+#define NEW_FUNCTION "virgl_renderer_attach_fence"
 
 /* clang-format off */
 #ifdef HAVE_VIRGL_SET_LOG_CALLBACK
@@ -116,4 +126,47 @@ int renderer_virgl_library_load(char **ret_message)
 {
 	return library_load(LIBRARY, library_functions, G_N_ELEMENTS(library_functions),
 		&library_pointers, ret_message);
+}
+
+/* Takes "libvirglrenderer.so.1.8.9" apart. Return: false where there are no three numbers. */
+static bool parse_file_name(const char *name, guint64 *ret_minor, guint64 *ret_micro)
+{
+	g_auto(GStrv) parts = NULL;
+
+	if (!g_str_has_prefix(name, LIBRARY "."))
+		return false;
+	parts = g_strsplit(name + strlen(LIBRARY "."), ".", -1);
+	return g_strv_length(parts) == 2 &&
+	       g_ascii_string_to_unsigned(parts[0], 10, 0, UINT_MAX, ret_minor, NULL) &&
+	       g_ascii_string_to_unsigned(parts[1], 10, 0, UINT_MAX, ret_micro, NULL);
+}
+
+bool renderer_virgl_library_is_sound(const char *file_name, bool has_new_function)
+{
+	guint64 minor, micro;
+
+	if (!parse_file_name(file_name, &minor, &micro))
+		return has_new_function;
+	return minor > FIRST_SOUND_MINOR ||
+	       (minor == FIRST_SOUND_MINOR && micro >= FIRST_SOUND_MICRO);
+}
+
+int renderer_virgl_library_check(char **ret_reason)
+{
+	g_autofree char *name = NULL;
+	bool has_new_function;
+	char *path = NULL;
+	Dl_info info;
+
+	if (dladdr((void *)library_pointers.virgl_renderer_init, &info) != 0)
+		path = realpath(info.dli_fname, NULL);
+	name = g_path_get_basename(path ? path : LIBRARY);
+	free(path);
+	has_new_function = dlsym(RTLD_DEFAULT, NEW_FUNCTION) != NULL;
+	if (renderer_virgl_library_is_sound(name, has_new_function))
+		return 0;
+	*ret_reason = g_strdup_printf("%s is older than virglrenderer 1.0.1: a guest's shader can "
+				      "overwrite memory of its session",
+		name);
+	return -ENOTSUP;
 }

@@ -45,6 +45,7 @@ struct renderer_virgl_server {
  * @callbacks: given to the library, which keeps the address
  * @render_node_fd: the node that the user named, or that has native contexts, or -1; owned
  * @maps_fd: the kernel's list of this process's mappings, or -1; owned
+ * @may_use_gl: the library's age allows OpenGL, or the user does
  * @has_gl: OpenGL contexts, and with them all images that are not blobs
  * @has_venus: Vulkan contexts, in @server
  * @has_drm: native contexts
@@ -70,6 +71,7 @@ struct renderer_virgl {
 	struct virgl_renderer_callbacks callbacks;
 	int render_node_fd;
 	int maps_fd;
+	bool may_use_gl;
 	bool has_gl;
 	bool has_venus;
 	bool has_drm;
@@ -115,6 +117,22 @@ static inline int renderer_virgl_errno(int result)
  * It stays loaded; a second call is fine. Return: 0 or a negative errno.
  */
 int renderer_virgl_library_load(char **ret_message);
+
+/**
+ * renderer_virgl_library_check() - May a guest's OpenGL reach the library that was loaded?
+ * @ret_reason: why not; freed by the caller
+ *
+ * Before 1.0.1 its parser of shaders writes where the guest's text says. Cheap, starts nothing, and
+ * finds the same in each process. Return: 0 or -ENOTSUP.
+ */
+int renderer_virgl_library_check(char **ret_reason);
+
+/**
+ * renderer_virgl_library_is_sound() - The rule behind it: is this release 1.0.1 or newer?
+ * @file_name: of the file that the soname leads to, without its folder
+ * @has_new_function: it exports what 1.2.0 brought; only asked where the name has no version
+ */
+bool renderer_virgl_library_is_sound(const char *file_name, bool has_new_function);
 
 /** renderer_virgl_log_init() - Send the library's lines through util/log.h. */
 void renderer_virgl_log_init(void);

@@ -279,7 +279,7 @@ static int try_all(struct renderer_virgl *virgl, const struct renderer_options *
 	const uint64_t mask = options->capset_mask;
 	int ret = -ENOTSUP;
 
-	if (mask == 0 || (mask & gl_capsets))
+	if (virgl->may_use_gl && (mask == 0 || (mask & gl_capsets)))
 		ret = try_gl(virgl, options, features, tried);
 	if (ret < 0 && features != 0 && !(mask & gl_capsets))
 		ret = try_one(virgl, "without OpenGL", features | VIRGL_RENDERER_NO_VIRGL, tried);
@@ -295,6 +295,35 @@ static int check_options(const struct renderer_options *options, char **ret_mess
 		return 0;
 	*ret_message = g_strdup("neither EGL nor GLX may be used");
 	return -EINVAL;
+}
+
+/*
+ * OpenGL is for libraries that a guest's shader does not break, or for users who say otherwise. An
+ * old one still serves Vulkan, which the render server runs, and native contexts.
+ */
+static int check_age(
+	struct renderer_virgl *virgl, const struct renderer_options *options, char **ret_message)
+{
+	const bool is_allowed = renderer_option_is_on(options, &renderer_option_old_virglrenderer);
+	const bool is_required = (options->capset_mask & gl_capsets) != 0;
+	g_autofree char *reason = NULL, *message = NULL;
+
+	virgl->may_use_gl = renderer_virgl_library_check(&reason) == 0 || is_allowed;
+	if (!reason || (options->capset_mask != 0 && !is_required))
+		return 0;
+	if (is_allowed) {
+		renderer_virgl_describe(
+			virgl, "%s (--%s)", reason, renderer_option_old_virglrenderer.name);
+		return 0;
+	}
+	message = g_strdup_printf("no OpenGL: %s; --%s takes that risk", reason,
+		renderer_option_old_virglrenderer.name);
+	if (!is_required) {
+		renderer_virgl_describe(virgl, "%s", message);
+		return 0;
+	}
+	*ret_message = g_steal_pointer(&message);
+	return -ENOTSUP;
 }
 
 static int check_drm(const struct renderer_virgl *virgl, const struct renderer_options *options,
@@ -324,9 +353,15 @@ int renderer_virgl_start(
 			return ret;
 		}
 	}
-	ret = renderer_virgl_features_find(virgl, options, &flags, ret_message);
+	ret = check_age(virgl, options, ret_message);
+	if (ret == 0)
+		ret = renderer_virgl_features_find(virgl, options, &flags, ret_message);
 	if (ret < 0)
 		return ret;
+	if (!virgl->may_use_gl && flags == 0) {
+		*ret_message = g_strdup(virgl->base.description);
+		return -ENOTSUP;
+	}
 	virgl->callbacks = (struct virgl_renderer_callbacks){
 		.version = 3,
 		.write_fence = renderer_virgl_write_fence,
