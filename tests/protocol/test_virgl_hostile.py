@@ -252,7 +252,7 @@ def test_stream_makes_no_bad_resource(vm, case):
         *virgl.create_pipe_resource(7, target, fmt, BIND_SAMPLER, width, height, depth, samples),
         *virgl.create_surface(2, 2, 2), *virgl.set_framebuffer(2), *virgl.clear(0, 1, 0)]))
     assert not vm.gpu.create_blob(3, HOST3D, 0, 7, 4096, ctx_id=CTX).ok
-    assert "a resource in a command stream is left out" in vm.daemon.log()
+    assert "PIPE_RESOURCE_CREATE in a command stream is left out" in vm.daemon.log()
     assert vm.alive()
 
 
@@ -260,4 +260,40 @@ def test_stream_makes_a_buffer(vm):
     """What drivers do: a buffer, and a blob of it."""
     require(vm.gpu.submit_3d(CTX, virgl.create_pipe_resource(7, BUFFER, 64, 1 << 19, 4096, 1)))
     assert "is left out" not in vm.daemon.log()
+    assert vm.alive()
+
+
+def header(number, length, kind=0):
+    return number | kind << 8 | length << 16
+
+
+# What it is, and what the log says of it
+LEFT_OUT = {
+    "unknown": ([header(200, 3), 1, 2, 3], "command 200 (object type 0), which is not in the list"),
+    "unknown object": ([header(1, 1, 77), 1], "command 1 (object type 77), which is not in the list"),
+    "wrong length": ([header(2, 2, 1), 1, 1], "BIND_OBJECT in a command stream is left out"),
+    "answer without backing": ([header(50, 1), 2], "GET_MEMORY_INFO in a command stream is left out"),
+    "marker": ([header(51, 2), 0x7fffffff, 0], "SEND_STRING_MARKER in a command stream is left out"),
+    "debug flags": ([header(41, 2), 0x6c6c61, 0], "SET_DEBUG_FLAGS in a command stream is left out"),
+    "video": ([header(53, 8)] + [1] * 8, "CREATE_VIDEO_CODEC in a command stream is left out"),
+    "endless blit": ([header(16, 21), 0x10f, 0, 0, 2, 0, 2, 0, 0, 0, 8, 8, 0x7fffffff,
+                      2, 0, 2, 0, 0, 0, 8, 8, 0x7fffffff], "BLIT in a command stream is left out"),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_OUT)
+def test_command_is_left_out(vm, case):
+    """The commands around it are carried out, and the context has met no error."""
+    command, line = LEFT_OUT[case]
+    require(vm.gpu.create_3d(2, 16, 16, 2, TEXTURE_2D, BIND_TARGET | BIND_SAMPLER))
+    require(vm.gpu.ctx_attach(CTX, 2))
+    for colour in ((0, 1, 0), (1, 0, 0)):
+        require(vm.gpu.submit_3d(CTX, [
+            *virgl.create_surface(2, 2, 2), *command, *virgl.set_framebuffer(2), *command,
+            *virgl.clear(*colour)]))
+    assert vm.daemon.log().count(line) == (1 if case.startswith("unknown") else 4)
+    entries = scattered(vm, 1024)
+    require(vm.gpu.attach_backing(2, entries))
+    require(vm.gpu.transfer_from_3d(CTX, 2, (0, 0, 0, 16, 16, 1)))
+    assert read(vm, entries) == bytes((0, 0, 255, 255)) * 256
     assert vm.alive()

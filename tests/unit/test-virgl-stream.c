@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * renderer/virgl/stream.c: what is left out of a command stream, that all else stays as it is, and that
- * it costs no look into a table. The words are those of virglrenderer's virgl_protocol.h.
+ * renderer/virgl/stream.c: the walk through a stream. What is left out, that all else stays as it is, where
+ * it stops, and that it costs no look into a table. The words are those of virglrenderer's
+ * virgl_protocol.h; what the checks say is for test-virgl-table.c.
  */
-#include "renderer/virgl/renderer_virgl.h"
+#include "renderer/virgl/stream.h"
 
 #include <dlfcn.h>
 #include <string.h>
 
-#define RESOURCE   5
-#define SIDE	   64 /* pixels */
-#define MAX_WORDS  32
-#define VIEWPORTS  4096
-#define VIEWPORT   4
-#define ANY_OBJECT 0x200
+#define CTX	      1
+#define RESOURCE      5
+#define SIDE	      64 /* pixels */
+#define MAX_WORDS     32
+#define VIEWPORTS     4096
+#define VIEWPORT      4
+#define SAMPLER_VIEWS 10 /* takes any two words */
+#define ANY_OBJECT    0x200
 
 static unsigned int lookups;
 
@@ -61,6 +64,9 @@ static struct gpu_resource picture = {
 	.width = SIDE,
 	.height = SIDE,
 	.args_3d = {.target = 2, .bind = 10, .depth = 1, .array_size = 1},
+	.iov = &(struct iovec){(char[SIDE * SIDE * 4]){0}, SIDE *SIDE * 4},
+	.iov_count = 1,
+	.backing_len = SIDE * SIDE * 4,
 };
 
 static struct renderer_virgl virgl;
@@ -76,11 +82,24 @@ static size_t append(uint32_t *words, const uint32_t *command)
 	return words_of(command);
 }
 
+/* As if no command had come before. Return: what the guard returns. */
+static size_t guard(uint32_t *words, size_t count, size_t max_words)
+{
+	g_hash_table_insert(virgl.contexts, GUINT_TO_POINTER(CTX),
+		renderer_virgl_context_create(VIRTIO_GPU_CAPSET_VIRGL2));
+	return renderer_virgl_stream_guard(&virgl, CTX, words, count, max_words);
+}
+
+static const struct renderer_virgl_context *context(void)
+{
+	return g_hash_table_lookup(virgl.contexts, GUINT_TO_POINTER(CTX));
+}
+
 /* Between two others, the first of which ends where the library looks for a length. */
 static void check_row(const uint32_t *command, bool is_left_out)
 {
 	const uint32_t before[] = {HEADER(0, 0)};
-	const uint32_t behind[] = {HEADER(VIEWPORT, 2), 0xffff0009, 0xffff002b};
+	const uint32_t behind[] = {HEADER(SAMPLER_VIEWS, 2), 0xffff0009, 0xffff002b};
 	uint32_t words[MAX_WORDS * 2];
 	uint32_t expected[MAX_WORDS * 2];
 	size_t count = append(words, before);
@@ -90,7 +109,7 @@ static void check_row(const uint32_t *command, bool is_left_out)
 	memcpy(expected, words, sizeof(words));
 	if (is_left_out)
 		expected[1] &= 0xffff0000;
-	renderer_virgl_stream_guard(&virgl, words, count);
+	g_assert_cmpuint(guard(words, count, SIZE_MAX), ==, count);
 	g_assert_cmpmem(words, count * sizeof(*words), expected, count * sizeof(*words));
 }
 
@@ -106,9 +125,10 @@ static void test_left_out(void)
 		append(with_object, rows[i].bad);
 		with_object[0] |= ANY_OBJECT;
 		check_row(with_object, true);
-		/* Another command with the same words, whose number differs in a higher bit. */
-		with_object[0] = rows[i].bad[0] + 64;
-		check_row(with_object, false);
+		/* One that is not in the table, and has the same words. */
+		with_object[0] = rows[i].good[0] + STREAM_COMMANDS;
+		check_row(with_object, true);
+		g_assert_cmpuint(context()->unknown_count, ==, 1);
 	}
 }
 
@@ -120,7 +140,7 @@ static void test_cut(void)
 	for (size_t count = 0; count < words_of(bad); count++) {
 		uint32_t *words = g_memdup2(bad, count * sizeof(*bad));
 
-		renderer_virgl_stream_guard(&virgl, words, count);
+		g_assert_cmpuint(guard(words, count, SIZE_MAX), ==, count);
 		if (count > 0)
 			g_assert_cmpmem(words, count * sizeof(*bad), bad, count * sizeof(*bad));
 		g_free(words);
@@ -136,11 +156,65 @@ static void test_no_lookups(void)
 
 	for (int i = 0; i < VIEWPORTS; i++)
 		count += append(words + count, viewport);
+	guard(words, count, SIZE_MAX);
 	lookups = 0;
-	renderer_virgl_stream_guard(&virgl, words, count);
-	g_assert_cmpuint(lookups, ==, 0);
-	renderer_virgl_stream_guard(&virgl, words, append(words, rows[1].good));
+	/* One for the context. */
+	renderer_virgl_stream_guard(&virgl, CTX, words, count, SIZE_MAX);
 	g_assert_cmpuint(lookups, ==, 1);
+	g_assert_cmpuint(context()->left_out_count, ==, 0);
+}
+
+/* It goes on where it stopped, behind whole commands, and has looked at no other. */
+static void test_parts(void)
+{
+	uint32_t words[MAX_WORDS * G_N_ELEMENTS(rows)];
+	size_t starts[G_N_ELEMENTS(rows) + 1] = {0};
+	size_t done = 0;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+		starts[i + 1] = starts[i] + append(words + starts[i], rows[i].bad);
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		const size_t len = starts[i + 1] - starts[i];
+		const size_t left = starts[G_N_ELEMENTS(rows)] - done;
+
+		g_assert_cmpuint(guard(words + done, left, 1 + i * (len - 1) / 4), ==, len);
+		g_assert_cmphex(words[done] & 0xff, ==, 0);
+		done += len;
+		if (i + 1 < G_N_ELEMENTS(rows))
+			g_assert_cmphex(words[done], ==, rows[i + 1].bad[0]);
+	}
+	g_assert_cmpuint(guard(words, starts[2], starts[1] + 1), ==, starts[2]);
+	g_assert_cmpuint(guard(words, 0, 1), ==, 0);
+}
+
+/* What a blob took may be promised again, what was not taken may not. */
+static void test_promises(void)
+{
+	struct gpu_resource blob = {.kind = GPU_RESOURCE_BLOB,
+		.blob = {.mem = VIRTIO_GPU_BLOB_MEM_HOST3D,
+			.ctx_id = CTX,
+			.id = 9 | UINT64_C(1) << 32}};
+	struct gpu_resource image;
+	uint32_t words[MAX_WORDS];
+	const size_t count = append(words, rows[4].good);
+
+	guard(words, count, SIZE_MAX);
+	g_assert_cmphex(words[0], ==, rows[4].good[0]);
+	renderer_virgl_stream_guard(&virgl, CTX, words, count, SIZE_MAX);
+	g_assert_cmphex(words[0] & 0xff, ==, 0);
+	g_assert_false(renderer_virgl_image_of(&blob, &image));
+	renderer_virgl_image_take(&virgl, &blob);
+	g_assert_true(renderer_virgl_image_of(&blob, &image));
+	g_assert_cmpuint(image.width, ==, SIDE);
+	g_assert_cmpuint(image.args_3d.target, ==, TARGET_TEXTURE_2D);
+	append(words, rows[4].good);
+	for (uint32_t i = 0; i < 2000; i++) {
+		append(words, rows[4].good);
+		words[11] = i;
+		renderer_virgl_stream_guard(&virgl, CTX, words, count, SIZE_MAX);
+		g_assert_cmphex(words[0] & 0xff, ==, i < 1024 ? 48 : 0);
+	}
+	renderer_virgl_image_drop(&blob);
 }
 
 int main(int argc, char **argv)
@@ -148,10 +222,14 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	/* What is left out is worth a warning, which GLib's tests would die of. */
 	g_log_set_always_fatal(G_LOG_FATAL_MASK);
+	virgl.contexts = g_hash_table_new_full(
+		NULL, NULL, NULL, (GDestroyNotify)renderer_virgl_context_destroy);
 	virgl.resources = g_hash_table_new(NULL, NULL);
 	g_hash_table_insert(virgl.resources, GUINT_TO_POINTER(RESOURCE), &picture);
 	g_test_add_func("/virgl-stream/left-out", test_left_out);
 	g_test_add_func("/virgl-stream/cut", test_cut);
+	g_test_add_func("/virgl-stream/parts", test_parts);
+	g_test_add_func("/virgl-stream/promises", test_promises);
 	g_test_add_func("/virgl-stream/no-lookups", test_no_lookups);
 	return g_test_run();
 }

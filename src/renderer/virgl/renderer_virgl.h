@@ -23,6 +23,19 @@
 #define RENDERER_VIRGL_VENUS_FLAGS (VIRGL_RENDERER_VENUS | VIRGL_RENDERER_RENDER_SERVER)
 #define RENDERER_VIRGL_DRM_FLAGS   VIRGL_RENDERER_DRM
 
+/* The protocol's numbers of targets, which are Gallium's */
+enum {
+	TARGET_BUFFER,
+	TARGET_TEXTURE_1D,
+	TARGET_TEXTURE_2D,
+	TARGET_TEXTURE_3D,
+	TARGET_CUBE,
+	TARGET_RECT,
+	TARGET_ARRAY_1D,
+	TARGET_ARRAY_2D,
+	TARGET_CUBE_ARRAY,
+};
+
 /**
  * struct renderer_virgl_server - The render server, in which Venus runs
  * @path: of the program; NULL where there is none, or Venus is not wanted
@@ -41,6 +54,36 @@ struct renderer_virgl_server {
 };
 
 /**
+ * struct renderer_virgl_context - What we know of a context
+ * @promises: blob id to what PIPE_RESOURCE_CREATE made under it and no blob took yet; NULL: none
+ * @unknown_count: commands left out because the table has no row for them
+ * @left_out_count: commands left out because of what they say
+ */
+struct renderer_virgl_context {
+	uint32_t capset_id;
+	GHashTable *promises;
+	uint64_t unknown_count;
+	uint64_t left_out_count;
+};
+
+/** Formats that a capset has bits for, in words */
+#define RENDERER_VIRGL_FORMAT_WORDS 16
+
+/**
+ * struct renderer_virgl_host - What the host's OpenGL can do, of what matters here
+ * @is_known: it was asked, which takes a millisecond
+ * @copies_images: parts of textures, whatever their format
+ * @is_gles: it is OpenGL ES
+ * @renderable: a bit for each format that can be drawn to
+ */
+struct renderer_virgl_host {
+	bool is_known;
+	bool copies_images;
+	bool is_gles;
+	uint32_t renderable[RENDERER_VIRGL_FORMAT_WORDS];
+};
+
+/**
  * struct renderer_virgl - The virglrenderer mode
  * @callbacks: given to the library, which keeps the address
  * @render_node_fd: the node that the user named, or that has native contexts, or -1; owned
@@ -53,7 +96,8 @@ struct renderer_virgl_server {
  * @vulkan: what the host's Vulkan can do, where venus was looked for
  * @sandbox: what @server is confined by, or NULL; valid in create() only
  * @server: runs as long as @has_venus
- * @contexts: id to capset id of each context; ours only
+ * @host: filled in when a command needs it
+ * @contexts: id to struct renderer_virgl_context; ours only
  * @resources: id to struct gpu_resource, of those that the library has
  * @context: main context of @poll_source, a reference
  * @poll_source: polls the library: when its descriptor says so, or, without its fence thread, by
@@ -79,6 +123,7 @@ struct renderer_virgl {
 	struct renderer_vulkan vulkan;
 	const struct sandbox *sandbox;
 	struct renderer_virgl_server server;
+	struct renderer_virgl_host host;
 	GHashTable *contexts;
 	GHashTable *resources;
 	GMainContext *context;
@@ -258,14 +303,21 @@ void renderer_virgl_fences_sweep(struct renderer_virgl *virgl);
 int renderer_virgl_write_rect(
 	struct gpu_resource *resource, const struct gpu_rect *rect, void *pixels, size_t len);
 
-/** renderer_virgl_may_write() - Does the library survive this transfer to the host? */
+/**
+ * renderer_virgl_may_write() - Does the library survive this transfer to the host?
+ * @image: from renderer_virgl_image_of()
+ */
 bool renderer_virgl_may_write(
-	const struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+	const struct gpu_resource *image, const struct gpu_transfer_3d *transfer);
 
-/** renderer_virgl_may_read() - And from it, with no memory answered that nobody wrote, as far as the
- * kind of the resource tells. */
+/**
+ * renderer_virgl_may_read() - Does the library survive this transfer from the host?
+ * @image: from renderer_virgl_image_of()
+ *
+ * And does it answer with no memory that nobody wrote, as far as the kind of the resource tells?
+ */
 bool renderer_virgl_may_read(
-	const struct gpu_resource *resource, const struct gpu_transfer_3d *transfer);
+	const struct gpu_resource *image, const struct gpu_transfer_3d *transfer);
 
 /** renderer_virgl_size_is_sane() - Are the library's 32 bits enough for this 3D resource? */
 bool renderer_virgl_size_is_sane(const struct gpu_resource *resource);
@@ -275,9 +327,61 @@ bool renderer_virgl_is_readable(const struct gpu_resource *resource);
 
 /**
  * renderer_virgl_stream_guard() - Leave out what the library does not survive
- * @words: an OpenGL context's commands; written to
+ * @words: commands of an OpenGL context, @count of them; written to
+ * @max_words: stop behind the command with which as many words are done; SIZE_MAX: at the end
+ *
+ * Looks at whole commands from @words on, at one at least. Return: how many words that are; all of them
+ * where the library would stop before the end.
  */
-void renderer_virgl_stream_guard(struct renderer_virgl *virgl, uint32_t *words, size_t count);
+size_t renderer_virgl_stream_guard(struct renderer_virgl *virgl, uint32_t ctx_id, uint32_t *words,
+	size_t count, size_t max_words);
+
+/**
+ * renderer_virgl_mask_capset() - Take out of an OpenGL capset what the guard would leave out
+ * @caps: as the library filled it, @len bytes
+ */
+void renderer_virgl_mask_capset(void *caps, size_t len);
+
+/** renderer_virgl_get_host() - What the host's OpenGL can do; switches to context 0 at first. */
+const struct renderer_virgl_host *renderer_virgl_get_host(struct renderer_virgl *virgl);
+
+/** renderer_virgl_can_render() - Can the host draw to a texture of this format? */
+bool renderer_virgl_can_render(const struct renderer_virgl_host *host, uint32_t format);
+
+/** renderer_virgl_context_create() - Ours of a context. */
+struct renderer_virgl_context *renderer_virgl_context_create(uint32_t capset_id);
+
+/** renderer_virgl_context_destroy() - And its end; NULL is fine. */
+void renderer_virgl_context_destroy(struct renderer_virgl_context *context);
+
+/**
+ * renderer_virgl_image_promise() - A command makes @image, for a blob to take under @blob_id
+ *
+ * Return: false where the id is promised already, or too many are.
+ */
+bool renderer_virgl_image_promise(
+	struct renderer_virgl_context *context, uint32_t blob_id, const struct gpu_resource *image);
+
+/** renderer_virgl_image_take() - The library made this blob. */
+void renderer_virgl_image_take(struct renderer_virgl *virgl, struct gpu_resource *resource);
+
+/**
+ * renderer_virgl_image_set() - A command gives a blob a type
+ *
+ * Return: false where it had another.
+ */
+bool renderer_virgl_image_set(struct gpu_resource *resource, const struct gpu_resource *image);
+
+/** renderer_virgl_image_drop() - The resource is destroyed. */
+void renderer_virgl_image_drop(struct gpu_resource *resource);
+
+/**
+ * renderer_virgl_image_of() - What a resource really is
+ * @ret_image: the resource as RESOURCE_CREATE_3D would have made it, with its backing
+ *
+ * Return: false for a blob without an image, or of which that is not known.
+ */
+bool renderer_virgl_image_of(const struct gpu_resource *resource, struct gpu_resource *ret_image);
 
 /* Hooks of struct renderer_ops, in fences.c, resource.c, transfer.c, export.c and blob.c. */
 int renderer_virgl_create_fence(struct renderer *renderer, const struct renderer_fence *fence);

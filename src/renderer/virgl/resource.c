@@ -11,9 +11,6 @@
 
 #include <sys/mman.h>
 
-#define TARGET_BUFFER	  0 /* the protocol's numbers, which are Gallium's */
-#define TARGET_TEXTURE_2D 2
-
 /*
  * The library reads some textures back as a whole, and counts the bytes in 32 bits. A pixel has at most
  * 16. The largest texture that drivers offer, 16384 x 16384, fits with fewer only.
@@ -162,6 +159,8 @@ int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resourc
 
 	resource->renderer_data = NULL;
 	ret = create_any(virgl, resource);
+	if (ret == 0 && resource->kind == GPU_RESOURCE_BLOB)
+		renderer_virgl_image_take(virgl, resource);
 	if (ret == 0)
 		g_hash_table_insert(virgl->resources, GUINT_TO_POINTER(resource->id), resource);
 	return ret;
@@ -173,7 +172,7 @@ int renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resour
 	virgl_renderer_resource_detach_iov((int)resource->id, NULL, NULL);
 	virgl_renderer_resource_unref(resource->id);
 	g_hash_table_remove(renderer_virgl_of(renderer)->resources, GUINT_TO_POINTER(resource->id));
-	resource->renderer_data = NULL;
+	renderer_virgl_image_drop(resource);
 	return 0;
 }
 

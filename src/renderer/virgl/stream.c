@@ -1,176 +1,184 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Transfers inside a command stream, and resources that are made there. The library carries them out
- * by the code that TRANSFER_TO_HOST_3D, TRANSFER_FROM_HOST_3D and RESOURCE_CREATE_3D end in, with its
- * faults (transfer.c, resource.c), so they are looked at the same way. A driver sends none that would
- * not pass; one that does not becomes a command that does nothing, and what stands around it goes on.
- * The words are those of virglrenderer's virgl_protocol.h:
+ * Lets through of an OpenGL command stream what the table has a row for. All else becomes a command that
+ * does nothing (its header is written over), and what stands around it goes on. The library goes from
+ * header to header by the same length, whatever a command is, so that both see the same commands.
  *
- *	word 0	   command, object type << 8, number of words that follow << 16
- *	word 1	   resource
- *	word 2	   level
- *	word 4, 5  stride, layer stride (bytes)
- *	word 6-11  box: x, y, z, w, h, d
- *	word 12	   TRANSFER3D: offset; COPY_TRANSFER3D: the resource whose backing is meant
- *	word 13	   TRANSFER3D: direction; COPY_TRANSFER3D: offset
- *	word 14	   COPY_TRANSFER3D: flags
- *
- * PIPE_RESOURCE_CREATE has the arguments of RESOURCE_CREATE_3D, and an id by which a blob is made of
- * it. What the blob is, only the library knows then: what could not be read back is not made.
+ * What the table does not know, or leaves out, must not be offered: renderer_virgl_mask_capset().
  */
-#include "renderer/virgl/renderer_virgl.h"
+#include "renderer/virgl/stream.h"
+
 #include "util/log.h"
 
+#include <string.h>
+
 #define COMMAND_MASK 0xff
+#define OBJECT_SHIFT 8
 #define LENGTH_SHIFT 16
 #define NOP	     0
 
-enum {
-	RESOURCE_INLINE_WRITE = 9,
-	TRANSFER3D = 43,
-	COPY_TRANSFER3D = 45,
-	PIPE_RESOURCE_CREATE = 48,
-};
+/* Where struct virgl_caps_v2 of virgl_hw.h has what is read and masked, bytes: the same in each release. */
+#define CAPS_RENDER_AT	68  /* v1.render */
+#define CAPS_BITS_AT	392 /* capability_bits */
+#define CAPS_VERSION_AT 556 /* host_feature_check_version */
+#define CAPS_BITS_V2_AT 688 /* capability_bits_v2 */
+#define CAPS_VIDEO_AT	856 /* num_video_caps */
 
-enum {
-	WORD_RESOURCE = 1,
-	WORD_LEVEL = 2,
-	WORD_STRIDE = 4,
-	WORD_LAYER_STRIDE = 5,
-	WORD_BOX = 6,
-	BOX_WORDS = 6,
-	WORD_OFFSET = 12,
-	WORD_DIRECTION = 13,
-	WORD_COPY_OFFSET = 13,
-	WORD_COPY_FLAGS = 14,
-};
+/* The newest that there is a release for which this table was made: 1.3.0. */
+#define KNOWN_BITS    UINT32_MAX
+#define KNOWN_BITS_V2 ((UINT32_C(1) << 19) - 1)
+#define KNOWN_VERSION 23
 
-/* Of PIPE_RESOURCE_CREATE. */
-enum {
-	WORD_TARGET = 1,
-	WORD_FORMAT,
-	WORD_BIND,
-	WORD_WIDTH,
-	WORD_HEIGHT,
-	WORD_DEPTH,
-	WORD_ARRAY_SIZE,
-	WORD_LAST_LEVEL,
-	WORD_SAMPLES,
-	WORD_FLAGS,
-};
+#define BIT_COPY_IMAGE	 (UINT32_C(1) << 3)
+#define BIT_HOST_IS_GLES (UINT32_C(1) << 19)
 
-#define DIRECTION_FROM_HOST  2
-#define COPY_READS_FROM_HOST (1 << 1)
-
-/* A command's words, its header among them. */
-struct stream_command {
-	const uint32_t *words;
-	uint32_t count;
-};
-
-static uint32_t word_at(const struct stream_command *command, uint32_t i)
+static const struct stream_row *find_row(uint32_t header)
 {
-	return i < command->count ? command->words[i] : 0;
+	const uint32_t number = header & COMMAND_MASK;
+	const uint32_t object = header >> OBJECT_SHIFT & COMMAND_MASK;
+
+	if (number == STREAM_CREATE_OBJECT)
+		return object < STREAM_OBJECTS ? &stream_objects[object] : NULL;
+	return number < STREAM_COMMANDS ? &stream_commands[number] : NULL;
 }
 
-static struct gpu_transfer_3d stream_decode(
-	const struct stream_command *command, uint32_t offset_word)
+static bool is_length_right(const struct stream_row *row, uint32_t len)
 {
-	return (struct gpu_transfer_3d){
-		.box =
-			{
-				.x = word_at(command, WORD_BOX),
-				.y = word_at(command, WORD_BOX + 1),
-				.z = word_at(command, WORD_BOX + 2),
-				.w = word_at(command, WORD_BOX + 3),
-				.h = word_at(command, WORD_BOX + 4),
-				.d = word_at(command, WORD_BOX + 5),
-			},
-		.offset = offset_word ? word_at(command, offset_word) : 0,
-		.level = word_at(command, WORD_LEVEL),
-		.stride = word_at(command, WORD_STRIDE),
-		.layer_stride = word_at(command, WORD_LAYER_STRIDE),
-	};
+	if (len == row->min_len)
+		return true;
+	return len > row->min_len && len <= row->max_len &&
+	       (row->step == 0 || (len - row->min_len) % row->step == 0);
 }
 
-static bool is_resource_sane(const struct stream_command *command)
+/* Return: NULL, or why the command is left out. */
+static const char *judge_command(struct renderer_virgl *virgl,
+	struct renderer_virgl_context *context, const struct stream_row *row,
+	const struct stream_command *command)
 {
-	const struct gpu_resource resource = {
-		.kind = GPU_RESOURCE_3D,
-		.format = word_at(command, WORD_FORMAT),
-		.width = word_at(command, WORD_WIDTH),
-		.height = word_at(command, WORD_HEIGHT),
-		.args_3d =
-			{
-				.target = word_at(command, WORD_TARGET),
-				.bind = word_at(command, WORD_BIND),
-				.depth = word_at(command, WORD_DEPTH),
-				.array_size = word_at(command, WORD_ARRAY_SIZE),
-				.last_level = word_at(command, WORD_LAST_LEVEL),
-				.nr_samples = word_at(command, WORD_SAMPLES),
-				.flags = word_at(command, WORD_FLAGS),
-			},
-	};
-
-	return renderer_virgl_size_is_sane(&resource) && renderer_virgl_is_readable(&resource);
-}
-
-/*
- * A command that is too short, and a resource that is not there, the library refuses. Return: NULL, or what
- * is wrong.
- */
-static const char *find_transfer_fault(struct renderer_virgl *virgl,
-	const struct stream_command *command, uint32_t offset_word, bool from_host)
-{
-	const struct gpu_resource *resource = g_hash_table_lookup(
-		virgl->resources, GUINT_TO_POINTER(word_at(command, WORD_RESOURCE)));
-	struct gpu_transfer_3d transfer;
-	bool is_sane;
-
-	if (!resource || command->count < WORD_BOX + BOX_WORDS)
+	if (!is_length_right(row, command->count - 1))
+		return "its length is wrong";
+	if (row->rule == STREAM_PASS)
 		return NULL;
-	transfer = stream_decode(command, offset_word);
-	is_sane = from_host ? renderer_virgl_may_read(resource, &transfer)
-			    : renderer_virgl_may_write(resource, &transfer);
-	return is_sane ? NULL : "a transfer";
+	return row->rule == STREAM_CHECK ? row->check(virgl, context, command) : row->why;
 }
 
-/* The command is decided on first: most streams have none of these. Return: NULL, or what is wrong. */
-static const char *find_fault(struct renderer_virgl *virgl, const struct stream_command *command)
+static void say_unknown(struct renderer_virgl *virgl, uint32_t ctx_id,
+	struct renderer_virgl_context *context, uint32_t header)
 {
-	switch (word_at(command, 0) & COMMAND_MASK) {
-	case RESOURCE_INLINE_WRITE:
-		return find_transfer_fault(virgl, command, 0, false);
-	case TRANSFER3D:
-		return find_transfer_fault(virgl, command, WORD_OFFSET,
-			word_at(command, WORD_DIRECTION) == DIRECTION_FROM_HOST);
-	case COPY_TRANSFER3D:
-		return find_transfer_fault(virgl, command, WORD_COPY_OFFSET,
-			word_at(command, WORD_COPY_FLAGS) & COPY_READS_FROM_HOST);
-	case PIPE_RESOURCE_CREATE:
-		return is_resource_sane(command) ? NULL : "a resource";
-	default:
-		return NULL;
-	}
+	if (context->unknown_count++ > 0)
+		return;
+	log_peer("virglrenderer: context %u sends command %u (object type %u), which is not in the "
+		 "list; it is left out, and so are others like it (%s)",
+		ctx_id, header & COMMAND_MASK, header >> OBJECT_SHIFT & COMMAND_MASK,
+		virgl->base.description);
 }
 
-void renderer_virgl_stream_guard(struct renderer_virgl *virgl, uint32_t *words, size_t count)
+static bool may_pass(struct renderer_virgl *virgl, uint32_t ctx_id,
+	struct renderer_virgl_context *context, const struct stream_command *command)
 {
-	const uint32_t *end = words + count;
-	struct stream_command command;
+	const struct stream_row *row = find_row(command->words[0]);
+	const char *fault;
 
-	/* The library stops at a command that is longer than what is left. */
-	for (; words < end && *words >> LENGTH_SHIFT < end - words; words += command.count) {
-		const char *fault;
-
-		command = (struct stream_command){words, (*words >> LENGTH_SHIFT) + 1};
-		fault = find_fault(virgl, &command);
-		if (!fault)
-			continue;
-		log_peer("virglrenderer: %s in a command stream is left out: it is too large, or "
-			 "cannot be read back",
-			fault);
-		*words = NOP | (command.count - 1) << LENGTH_SHIFT;
+	if (!row || !row->name) {
+		say_unknown(virgl, ctx_id, context, command->words[0]);
+		return false;
 	}
+	fault = judge_command(virgl, context, row, command);
+	if (!fault)
+		return true;
+	context->left_out_count++;
+	log_peer("virglrenderer: context %u: %s in a command stream is left out: %s", ctx_id,
+		row->name, fault);
+	return false;
+}
+
+size_t renderer_virgl_stream_guard(struct renderer_virgl *virgl, uint32_t ctx_id, uint32_t *words,
+	size_t count, size_t max_words)
+{
+	struct renderer_virgl_context *context =
+		g_hash_table_lookup(virgl->contexts, GUINT_TO_POINTER(ctx_id));
+	size_t done = 0;
+
+	if (!context)
+		return count;
+	while (done < count && (done == 0 || done < max_words)) {
+		const struct stream_command command = {
+			words + done, (words[done] >> LENGTH_SHIFT) + 1};
+
+		/* The library stops at a command that is longer than what is left. */
+		if (command.count > count - done)
+			return count;
+		if (!may_pass(virgl, ctx_id, context, &command))
+			words[done] = NOP | (command.count - 1) << LENGTH_SHIFT;
+		done += command.count;
+	}
+	return done;
+}
+
+/* Of the bits that are known: not those under which a driver sends what is left out. */
+static uint32_t allowed_bits(enum stream_gate gate, uint32_t known)
+{
+	for (size_t i = 0; i < STREAM_COMMANDS; i++)
+		if (stream_commands[i].name && stream_commands[i].gate == gate &&
+			stream_commands[i].rule == STREAM_LEAVE_OUT)
+			known &= ~(UINT32_C(1) << stream_commands[i].gate_value);
+	return known;
+}
+
+static uint32_t read_cap(const uint8_t *caps, size_t len, size_t at)
+{
+	uint32_t value = 0;
+
+	if (at + sizeof(value) <= len)
+		memcpy(&value, caps + at, sizeof(value));
+	return value;
+}
+
+static void write_cap(uint8_t *caps, size_t len, size_t at, uint32_t value)
+{
+	if (at + sizeof(value) <= len)
+		memcpy(caps + at, &value, sizeof(value));
+}
+
+void renderer_virgl_mask_capset(void *caps, size_t len)
+{
+	const uint32_t bits = read_cap(caps, len, CAPS_BITS_AT);
+	const uint32_t bits_v2 = read_cap(caps, len, CAPS_BITS_V2_AT);
+	const uint32_t version = read_cap(caps, len, CAPS_VERSION_AT);
+
+	write_cap(caps, len, CAPS_BITS_AT, bits & allowed_bits(STREAM_BIT, KNOWN_BITS));
+	write_cap(caps, len, CAPS_BITS_V2_AT, bits_v2 & allowed_bits(STREAM_BIT_V2, KNOWN_BITS_V2));
+	write_cap(caps, len, CAPS_VERSION_AT, MIN(version, KNOWN_VERSION));
+	write_cap(caps, len, CAPS_VIDEO_AT, 0);
+}
+
+static void read_host(struct renderer_virgl *virgl)
+{
+	uint32_t version = 0, len = 0, bits;
+	g_autofree uint8_t *caps = NULL;
+
+	virgl_renderer_force_ctx_0();
+	virgl_renderer_get_cap_set(VIRTIO_GPU_CAPSET_VIRGL2, &version, &len);
+	caps = g_malloc0(MAX(len, CAPS_VIDEO_AT));
+	if (len > 0)
+		virgl_renderer_fill_caps(VIRTIO_GPU_CAPSET_VIRGL2, version, caps);
+	bits = read_cap(caps, len, CAPS_BITS_AT);
+	virgl->host.copies_images = bits & BIT_COPY_IMAGE;
+	virgl->host.is_gles = bits & BIT_HOST_IS_GLES;
+	memcpy(virgl->host.renderable, caps + CAPS_RENDER_AT, sizeof(virgl->host.renderable));
+	virgl->host.is_known = true;
+}
+
+const struct renderer_virgl_host *renderer_virgl_get_host(struct renderer_virgl *virgl)
+{
+	if (!virgl->host.is_known)
+		read_host(virgl);
+	return &virgl->host;
+}
+
+bool renderer_virgl_can_render(const struct renderer_virgl_host *host, uint32_t format)
+{
+	return format / 32 < RENDERER_VIRGL_FORMAT_WORDS &&
+	       host->renderable[format / 32] >> format % 32 & 1;
 }

@@ -12,13 +12,6 @@
 
 #include <dlfcn.h>
 
-enum {
-	TARGET_BUFFER = 0, /* the protocol's numbers, which are Gallium's */
-	TARGET_TEXTURE_3D = 3,
-	TARGET_CUBE = 4,
-	TARGET_CUBE_ARRAY = 8,
-};
-
 /* Pieces times lines that the library may look at: about 2 ns each. */
 #define MAX_STEPS (UINT64_C(1) << 20)
 
@@ -44,6 +37,11 @@ static bool is_axis_sane(uint32_t start, uint32_t len)
 	return start <= INT_MAX && len <= INT_MAX - start;
 }
 
+static bool is_buffer(const struct gpu_resource *resource)
+{
+	return resource->kind == GPU_RESOURCE_3D && resource->args_3d.target == TARGET_BUFFER;
+}
+
 static bool is_box_empty(const struct virtio_gpu_box *box)
 {
 	return box->w == 0 || box->h == 0 || box->d == 0;
@@ -52,8 +50,6 @@ static bool is_box_empty(const struct virtio_gpu_box *box)
 /* Bytes of a pixel at most, as far as it is known here. */
 static uint64_t max_pixel_len(const struct gpu_resource *resource)
 {
-	if (resource->kind != GPU_RESOURCE_3D)
-		return MAX_BYTES_PER_PIXEL;
 	if (resource->format == FORMAT_R8_UNORM)
 		return 1;
 	return renderer_virgl_format_is_narrow(resource->format) ? MAX_BYTES_PER_NARROW_PIXEL
@@ -98,11 +94,6 @@ static bool is_transfer_sane(
 	const struct virtio_gpu_box *box = &transfer->box;
 	uint64_t end;
 
-	/* Only the library knows how large the texture of a blob is, and so what a 0 stands for. */
-	if (resource->kind == GPU_RESOURCE_BLOB &&
-		((transfer->stride == 0 && box->h > 1) ||
-			(transfer->layer_stride == 0 && box->d > 1)))
-		return false;
 	if (!is_axis_sane(box->x, box->w) || !is_axis_sane(box->y, box->h) ||
 		!is_axis_sane(box->z, box->d))
 		return false;
@@ -279,22 +270,25 @@ static int bounce_parts(uint32_t ctx_id, struct gpu_resource *resource,
 }
 
 bool renderer_virgl_may_write(
-	const struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
+	const struct gpu_resource *image, const struct gpu_transfer_3d *transfer)
 {
-	return is_box_empty(&transfer->box) || is_transfer_sane(resource, transfer);
+	return is_box_empty(&transfer->box) || is_transfer_sane(image, transfer);
 }
 
 int renderer_virgl_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
 	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
+	struct gpu_resource image;
+
 	if (is_box_empty(&transfer->box))
 		return 0;
-	if (!renderer_virgl_may_write(resource, transfer))
+	if (!renderer_virgl_image_of(resource, &image) ||
+		!renderer_virgl_may_write(&image, transfer))
 		return -EINVAL;
 	begin_transfer(ctx_id);
-	if (has_many_steps(resource, &transfer->box))
-		return bounce_parts(ctx_id, resource, transfer, write_part);
-	return write_part(ctx_id, resource, transfer, NULL);
+	if (has_many_steps(&image, &transfer->box))
+		return bounce_parts(ctx_id, &image, transfer, write_part);
+	return write_part(ctx_id, &image, transfer, NULL);
 }
 
 /*
@@ -306,8 +300,7 @@ static bool is_buffer_read_sane(
 {
 	uint64_t pixel_len = MAX_BYTES_PER_PIXEL;
 
-	if (resource->kind != GPU_RESOURCE_3D || resource->args_3d.target != TARGET_BUFFER ||
-		resource->format == FORMAT_R8_UNORM)
+	if (!is_buffer(resource) || resource->format == FORMAT_R8_UNORM)
 		return true;
 	if (resource->format >= FORMAT_R64_FLOAT && resource->format <= FORMAT_RGBA64_FLOAT)
 		pixel_len *= 2;
@@ -346,11 +339,6 @@ bool renderer_virgl_may_read(
 	       (transfer->box.d == 1 || transfer->layer_stride > 0);
 }
 
-static bool is_buffer(const struct gpu_resource *resource)
-{
-	return resource->kind == GPU_RESOURCE_3D && resource->args_3d.target == TARGET_BUFFER;
-}
-
 /*
  * Of several layers the library reads the first one only, and gives the guest what its buffer held
  * before for the others. So each is read by itself. How far they are apart has to be said for that,
@@ -363,14 +351,18 @@ static bool is_buffer(const struct gpu_resource *resource)
 int renderer_virgl_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
 	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
+	struct gpu_resource image;
+
 	if (is_box_empty(&transfer->box))
 		return 0;
-	if (!renderer_virgl_may_read(resource, transfer))
+	if (!renderer_virgl_image_of(resource, &image) ||
+		!renderer_virgl_may_read(&image, transfer))
 		return -EINVAL;
 	begin_transfer(ctx_id);
-	if (is_buffer(resource) && transfer->box.d == 1)
-		return read_part(ctx_id, resource, transfer, NULL);
-	return bounce_parts(ctx_id, resource, transfer, read_checked);
+	/* Of a blob, 0.10.4 may not know the backing. */
+	if (resource->kind == GPU_RESOURCE_3D && is_buffer(&image) && transfer->box.d == 1)
+		return read_part(ctx_id, &image, transfer, NULL);
+	return bounce_parts(ctx_id, &image, transfer, read_checked);
 }
 
 int renderer_virgl_transfer_to_host_2d(struct renderer *renderer, struct gpu_resource *resource,

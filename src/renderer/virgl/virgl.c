@@ -31,7 +31,7 @@
  * for each call and signals the fences that are pending. Without GL, 2D images are plain memory.
  *
  * What a guest can break. Command streams are parsed by the library, in this process, which is a
- * session and serves one guest. A context with an error refuses all further submits.
+ * session and serves one guest; what reaches it is on a list (stream.h). A context with an error refuses all further submits.
  */
 #include "renderer/create.h"
 #include "renderer/plain/images.h"
@@ -41,6 +41,7 @@
 #include "util/log.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -69,15 +70,18 @@ static int virgl_get_capset(
 	memset(buf, 0, len);
 	virgl_renderer_force_ctx_0();
 	virgl_renderer_fill_caps(capset_id, version, buf);
+	if (capset_id == VIRTIO_GPU_CAPSET_VIRGL || capset_id == VIRTIO_GPU_CAPSET_VIRGL2)
+		renderer_virgl_mask_capset(buf, capset->max_size);
 	return 0;
 }
 
 bool renderer_virgl_has_timelines(struct renderer_virgl *virgl, uint32_t ctx_id)
 {
-	const uint32_t capset_id =
-		GPOINTER_TO_UINT(g_hash_table_lookup(virgl->contexts, GUINT_TO_POINTER(ctx_id)));
+	const struct renderer_virgl_context *context =
+		g_hash_table_lookup(virgl->contexts, GUINT_TO_POINTER(ctx_id));
 
-	return capset_id == VIRTIO_GPU_CAPSET_VENUS || capset_id == VIRTIO_GPU_CAPSET_DRM;
+	return context && (context->capset_id == VIRTIO_GPU_CAPSET_VENUS ||
+				  context->capset_id == VIRTIO_GPU_CAPSET_DRM);
 }
 
 /* A driver that does not say is an OpenGL one. */
@@ -101,13 +105,24 @@ static int virgl_ctx_create(
 	ret = virgl_renderer_context_create_with_flags(
 		ctx_id, capset_id, (uint32_t)strlen(name), name);
 	if (ret == 0)
-		g_hash_table_insert(
-			virgl->contexts, GUINT_TO_POINTER(ctx_id), GUINT_TO_POINTER(capset_id));
+		g_hash_table_insert(virgl->contexts, GUINT_TO_POINTER(ctx_id),
+			renderer_virgl_context_create(capset_id));
 	return renderer_virgl_errno(ret);
+}
+
+/* A context whose commands were left out may have drawn nonsense. */
+static void say_left_out(uint32_t ctx_id, const struct renderer_virgl_context *context)
+{
+	if (context && context->unknown_count + context->left_out_count > 0)
+		log_peer("virglrenderer: context %u is gone; of its commands %" PRIu64
+			 " were left out as unknown and %" PRIu64 " for what they said",
+			ctx_id, context->unknown_count, context->left_out_count);
 }
 
 static void virgl_ctx_destroy(struct renderer *renderer, uint32_t ctx_id)
 {
+	say_left_out(ctx_id, g_hash_table_lookup(renderer_virgl_of(renderer)->contexts,
+				     GUINT_TO_POINTER(ctx_id)));
 	g_hash_table_remove(renderer_virgl_of(renderer)->contexts, GUINT_TO_POINTER(ctx_id));
 	virgl_renderer_context_destroy(ctx_id);
 	/* The library's idea of what is current must not outlive the context. */
@@ -136,8 +151,8 @@ static int virgl_submit(
 	if (len % sizeof(uint32_t) != 0 || len / sizeof(uint32_t) > INT_MAX)
 		return -EINVAL;
 	if (!renderer_virgl_has_timelines(renderer_virgl_of(renderer), ctx_id))
-		renderer_virgl_stream_guard(
-			renderer_virgl_of(renderer), commands, len / sizeof(uint32_t));
+		renderer_virgl_stream_guard(renderer_virgl_of(renderer), ctx_id, commands,
+			len / sizeof(uint32_t), SIZE_MAX);
 	return renderer_virgl_errno(
 		virgl_renderer_submit_cmd(commands, (int)ctx_id, (int)(len / sizeof(uint32_t))));
 }
@@ -236,7 +251,7 @@ static struct renderer_virgl *virgl_allocate(void)
 	virgl->server.pid_fd = -1;
 	virgl->server.output = LOG_PIPE_NONE;
 	virgl->maps_fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	virgl->contexts = id_table_new(NULL);
+	virgl->contexts = id_table_new((GDestroyNotify)renderer_virgl_context_destroy);
 	virgl->resources = id_table_new(NULL);
 	g_mutex_init(&virgl->event_lock);
 	g_mutex_init(&virgl->fence_lock);
