@@ -16,14 +16,6 @@
 /* Pieces times lines that a single transfer may look at, see transfer.c of the renderer. */
 #define MAX_STEPS (UINT64_C(1) << 20)
 
-#define COMMAND_COUNT 60
-
-enum {
-	RESOURCE_INLINE_WRITE = 9,
-	TRANSFER3D = 43,
-	COPY_TRANSFER3D = 45,
-};
-
 static volatile uint8_t sink;
 
 /* What the real library's tables say of formats; of each kind one at least. */
@@ -192,9 +184,7 @@ static void touch_lines(const struct layout *layout, const struct fake_transfer 
 	}
 }
 
-/* What the library says that it has read, and has not: the guest would see memory of ours. */
-static void check_readable(
-	const struct fake_resource *resource, const struct fake_transfer *transfer)
+void fake_check_readable(const struct fake_resource *resource)
 {
 	const uint32_t format = resource->block->format;
 	const bool is_depth = (format >= 16 && format <= 23) || format == 126 || format == 136;
@@ -237,92 +227,11 @@ int fake_transfer_run(struct fake_resource *resource, const struct fake_transfer
 	if (transfer.box.w == 0 || transfer.box.h == 0 || transfer.box.d == 0)
 		return 0;
 	if (transfer.is_read)
-		check_readable(resource, &transfer);
+		fake_check_readable(resource);
 	if (fake_gl_fails())
 		return 0;
 	check_buffer_read(resource, &transfer);
 	g_assert(transfer.offset + layout.len <= iov_len(transfer.iov, transfer.iov_count));
 	touch_lines(&layout, &transfer);
 	return 0;
-}
-
-/* Streams */
-
-static void decode_box(const uint32_t *words, struct fake_transfer *transfer)
-{
-	transfer->level = words[2];
-	transfer->stride = words[4];
-	transfer->layer_stride = words[5];
-	memcpy(&transfer->box, words + 6, sizeof(transfer->box));
-}
-
-static int run_inline_write(struct fake_resource *resource, const uint32_t *words, uint32_t len)
-{
-	const struct iovec iov = {(void *)(uintptr_t)(words + 12), (len - 11) * sizeof(uint32_t)};
-	struct fake_transfer transfer = {.iov = &iov, .iov_count = 1};
-
-	decode_box(words, &transfer);
-	return fake_transfer_run(resource, &transfer);
-}
-
-static int run_copy(struct fake_resource *resource, const uint32_t *words)
-{
-	const struct fake_resource *memory = fake_resource_find(words[12]);
-	struct fake_transfer transfer = {.offset = words[13], .is_read = (words[14] & 2) != 0};
-
-	if (!memory || !memory->iov)
-		return EINVAL;
-	transfer.iov = memory->iov;
-	transfer.iov_count = memory->iov_count;
-	decode_box(words, &transfer);
-	return fake_transfer_run(resource, &transfer);
-}
-
-static int run_transfer(struct fake_resource *resource, const uint32_t *words)
-{
-	struct fake_transfer transfer = {.offset = words[12], .is_read = words[13] == 2};
-
-	decode_box(words, &transfer);
-	return fake_transfer_run(resource, &transfer);
-}
-
-/* @len: words behind the first one. */
-static int run_command(const GHashTable *attached, const uint32_t *words, uint32_t len)
-{
-	const uint32_t command = words[0] & 0xff;
-	struct fake_resource *resource = NULL;
-
-	if (command >= COMMAND_COUNT)
-		return EINVAL;
-	if (command != RESOURCE_INLINE_WRITE && command != TRANSFER3D && command != COPY_TRANSFER3D)
-		return 0;
-	if (len < 12 || (command != RESOURCE_INLINE_WRITE && len < 13) ||
-		(command == COPY_TRANSFER3D && len < 14))
-		return EINVAL;
-	/* Inline writes go to what the context has; the others too, by now. */
-	if (g_hash_table_contains((GHashTable *)(uintptr_t)attached, GUINT_TO_POINTER(words[1])))
-		resource = fake_resource_find(words[1]);
-	if (!resource)
-		return EINVAL;
-	if (command == RESOURCE_INLINE_WRITE)
-		return run_inline_write(resource, words, len);
-	if (command == COPY_TRANSFER3D)
-		return run_copy(resource, words);
-	return run_transfer(resource, words);
-}
-
-int fake_stream_run(const GHashTable *attached, uint32_t *words, uint32_t count)
-{
-	uint32_t i = 0;
-	int ret = 0;
-
-	while (ret == 0 && i < count) {
-		const uint32_t len = words[i] >> 16;
-
-		if (len >= count - i)
-			return EINVAL;
-		ret = run_command(attached, words + i, len);
-		i += len + 1;
-	}
-	return ret;
 }

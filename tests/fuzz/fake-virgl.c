@@ -20,9 +20,6 @@
 #define CAPSET_VIRGL2 2
 #define CAPSET_VENUS  4
 
-/* Of a blob that is a texture: how large is for the library to know. */
-#define BLOB_TEXTURE_WIDTH 64
-
 /* What an act's byte says */
 #define ACT_SIGNAL  0x01 /* the fences that are pending */
 #define ACT_AT_ONCE 0x02 /* fences signal as they are made, or do not any more */
@@ -30,11 +27,6 @@
 #define ACT_GL_FAIL 0x08 /* the next transfer does */
 #define ACT_KILL    0x10 /* the render server */
 #define ACT_QUERY   0x20 /* the library wants to be polled */
-
-struct fake_context {
-	uint32_t capset_id;
-	GHashTable *attached;
-};
 
 struct ring_fence {
 	uint32_t ctx_id;
@@ -79,6 +71,7 @@ static void free_context(void *opaque)
 	struct fake_context *context = opaque;
 
 	g_hash_table_destroy(context->attached);
+	g_queue_clear_full(&context->made, g_free);
 	g_free(context);
 }
 
@@ -256,14 +249,14 @@ void virgl_renderer_ctx_detach_resource(int ctx_id, int id)
 
 int virgl_renderer_submit_cmd(void *buffer, int ctx_id, int count)
 {
-	const struct fake_context *context = find_context((uint32_t)ctx_id);
+	struct fake_context *context = find_context((uint32_t)ctx_id);
 
 	g_assert(context && count > 0);
 	if (take_failure())
 		return EINVAL;
 	if (context->capset_id == CAPSET_VENUS)
 		return 0;
-	return fake_stream_run(context->attached, buffer, (uint32_t)count);
+	return fake_stream_run(context, buffer, (uint32_t)count);
 }
 
 /* Fences */
@@ -295,54 +288,61 @@ int virgl_renderer_context_create_fence(
 
 /* Resources */
 
-static bool is_size_possible(
-	const struct virgl_renderer_resource_create_args *args, const struct fake_block *block)
+static bool is_size_possible(const struct fake_resource *resource)
 {
-	if (args->width == 0 || args->height == 0 || args->depth == 0 || args->array_size == 0)
+	if (resource->width == 0 || resource->height == 0 || resource->depth == 0 ||
+		resource->array_size == 0)
 		return false;
-	if (args->last_level > 31 || args->width > INT32_MAX || args->height > INT32_MAX)
+	if (resource->last_level > 31 || resource->width > INT32_MAX ||
+		resource->height > INT32_MAX)
 		return false;
-	if (args->target == FAKE_BUFFER)
-		return args->height == 1 && args->depth == 1;
-	return block->len < 32;
+	if (resource->target == FAKE_BUFFER)
+		return resource->height == 1 && resource->depth == 1;
+	return resource->block->len < 32;
 }
 
 /* The library reads some textures back whole, into as much memory as it counts in 32 bits. */
-static void check_len(
-	const struct virgl_renderer_resource_create_args *args, const struct fake_block *block)
+static void check_len(const struct fake_resource *resource)
 {
-	unsigned __int128 len = (unsigned __int128)args->width * args->height * args->depth;
+	const struct fake_block *block = resource->block;
+	unsigned __int128 len =
+		(unsigned __int128)resource->width * resource->height * resource->depth;
 
-	if (args->target == FAKE_BUFFER)
+	if (resource->target == FAKE_BUFFER)
 		return;
-	len *= args->array_size;
+	len *= resource->array_size;
 	g_assert(len / block->width / block->height * block->len <= UINT32_MAX);
-	g_assert(args->nr_samples <= 32);
+	g_assert(resource->nr_samples <= 32);
+}
+
+bool fake_resource_describe(struct fake_resource *resource, const uint32_t args[9])
+{
+	resource->target = args[0];
+	resource->block = fake_block_find(args[1]);
+	resource->width = args[3];
+	resource->height = args[4];
+	resource->depth = args[5];
+	resource->array_size = args[6];
+	resource->last_level = args[7];
+	resource->nr_samples = args[8];
+	if (!resource->block || args[0] >= FAKE_TARGET_COUNT || !is_size_possible(resource))
+		return false;
+	check_len(resource);
+	return true;
 }
 
 int virgl_renderer_resource_create(
 	struct virgl_renderer_resource_create_args *args, struct iovec *iov, uint32_t iov_count)
 {
-	const struct fake_block *block = fake_block_find(args->format);
-	struct fake_resource *resource;
+	const uint32_t words[] = {args->target, args->format, args->bind, args->width, args->height,
+		args->depth, args->array_size, args->last_level, args->nr_samples};
+	struct fake_resource described = {.id = args->handle, .blob_fd = -1};
 
 	g_assert(args->handle != 0 && !fake_resource_find(args->handle) && iov_count == 0);
-	if (take_failure() || !block || args->target >= FAKE_TARGET_COUNT ||
-		!is_size_possible(args, block))
+	if (take_failure() || !fake_resource_describe(&described, words))
 		return EINVAL;
-	check_len(args, block);
-	resource = g_new(struct fake_resource, 1);
-	*resource = (struct fake_resource){.id = args->handle,
-		.target = args->target,
-		.block = block,
-		.width = args->width,
-		.height = args->height,
-		.depth = args->depth,
-		.array_size = args->array_size,
-		.last_level = args->last_level,
-		.nr_samples = args->nr_samples,
-		.blob_fd = -1};
-	g_hash_table_insert(fake.resources, GUINT_TO_POINTER(resource->id), resource);
+	g_hash_table_insert(fake.resources, GUINT_TO_POINTER(described.id),
+		g_memdup2(&described, sizeof(described)));
 	return 0;
 }
 
@@ -442,16 +442,30 @@ int virgl_renderer_get_fd_for_texture2(uint32_t texture, int *fd, int *stride, i
 static const uint32_t blob_types[] = {VIRGL_RENDERER_BLOB_FD_TYPE_SHM,
 	VIRGL_RENDERER_BLOB_FD_TYPE_DMABUF, VIRGL_RENDERER_BLOB_FD_TYPE_OPAQUE, 0};
 
-#define BLOB_IS_SHORT	0x4 /* its file ends early */
-#define BLOB_IS_TEXTURE 0x8
+#define BLOB_IS_SHORT 0x4 /* its file ends early */
 
-static void make_texture(struct fake_resource *resource)
+/* What a command made under this number, the oldest; none: not for OpenGL. */
+static bool take_made(
+	struct fake_context *context, struct fake_resource *resource, uint32_t blob_id)
 {
-	resource->target = FAKE_2D;
-	resource->block = fake_block_find(31);
-	resource->width = BLOB_TEXTURE_WIDTH;
-	resource->height = (uint32_t)CLAMP(resource->blob_len / BLOB_TEXTURE_WIDTH / 16, 1, 16384);
-	resource->depth = resource->array_size = 1;
+	for (GList *link = context->made.head; link; link = link->next) {
+		struct fake_resource *made = link->data;
+
+		if (made->blob_id != blob_id)
+			continue;
+		resource->target = made->target;
+		resource->block = made->block;
+		resource->width = made->width;
+		resource->height = made->height;
+		resource->depth = made->depth;
+		resource->array_size = made->array_size;
+		resource->last_level = made->last_level;
+		resource->nr_samples = made->nr_samples;
+		g_queue_delete_link(&context->made, link);
+		g_free(made);
+		return true;
+	}
+	return context->capset_id == CAPSET_VENUS;
 }
 
 int virgl_renderer_resource_create_blob(const struct virgl_renderer_resource_create_blob_args *args)
@@ -470,14 +484,16 @@ int virgl_renderer_resource_create_blob(const struct virgl_renderer_resource_cre
 		.blob_len = args->size,
 		.blob_type = blob_types[args->blob_id & 3],
 		.blob_fd = -1};
+	if (is_host && !take_made(find_context(args->ctx_id), resource, (uint32_t)args->blob_id)) {
+		g_free(resource);
+		return EINVAL;
+	}
 	if (is_host && resource->blob_type != 0) {
 		resource->blob_fd = memfd_create("blob", MFD_CLOEXEC);
 		g_assert(ftruncate(resource->blob_fd,
 				 (off_t)(args->blob_id & BLOB_IS_SHORT ? args->size / 2
 								       : args->size)) == 0);
 	}
-	if (args->blob_id & BLOB_IS_TEXTURE)
-		make_texture(resource);
 	g_hash_table_insert(fake.resources, GUINT_TO_POINTER(resource->id), resource);
 	return 0;
 }

@@ -8,6 +8,7 @@
  *
  *	fake-virgl.c	       the functions of virglrenderer.h
  *	fake-virgl-transfer.c  the transfers, whether by a call or in a command stream
+ *	fake-virgl-stream.c    the decoder of command streams
  *	fake-virgl-host.c      what is around the library: the loader, the render server, Vulkan
  */
 #pragma once
@@ -57,9 +58,21 @@ struct fake_resource {
 	uint32_t nr_samples;
 	const struct iovec *iov;
 	unsigned int iov_count;
+	uint32_t blob_id;
 	uint64_t blob_len;
 	uint32_t blob_type;
 	int blob_fd;
+};
+
+/**
+ * struct fake_context - A context of the library
+ * @attached: ids of the resources that it was given
+ * @made: struct fake_resource that PIPE_RESOURCE_CREATE made, @blob_id in each, oldest first
+ */
+struct fake_context {
+	uint32_t capset_id;
+	GHashTable *attached;
+	GQueue made;
 };
 
 /** struct fake_box - The library's, whose numbers are signed */
@@ -99,8 +112,14 @@ const struct fake_block *fake_block_find(uint32_t format);
 /** fake_transfer_run() - Check and do a transfer. Return: 0 or EINVAL. */
 int fake_transfer_run(struct fake_resource *resource, const struct fake_transfer *transfer);
 
+/** fake_check_readable() - What the library says that it has read, and has not, shows memory of ours. */
+void fake_check_readable(const struct fake_resource *resource);
+
 /** fake_stream_run() - Decode an OpenGL context's commands. Return: 0 or EINVAL. */
-int fake_stream_run(const GHashTable *attached, uint32_t *words, uint32_t count);
+int fake_stream_run(struct fake_context *context, const uint32_t *words, uint32_t count);
+
+/** fake_resource_describe() - Fill in what a texture or buffer is. Return: false: the host has none such. */
+bool fake_resource_describe(struct fake_resource *resource, const uint32_t args[9]);
 
 /** fake_gl_fails() - The next call of OpenGL fails, and says so to who asks. */
 bool fake_gl_fails(void);

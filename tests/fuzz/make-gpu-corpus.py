@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 # Copyright The vhost-device-gpu authors
 """Writes the seeds of fuzz-gpu, fuzz-virgl and fuzz-rutabaga: good sequences of commands, from which
-the fuzzer goes astray.
+the fuzzer goes astray. Those of fuzz-virgl that begin with "mesa" are made of tests/streams.
 
 Usage: make-gpu-corpus.py FOLDER    (makes FOLDER/gpu, FOLDER/virgl and FOLDER/rutabaga)
 """
+import gzip
 import pathlib
 import struct
 import sys
@@ -256,7 +257,7 @@ VIRGL = COMMON | {
     "opaque": context(1, 4) + blob(3, 2, 1, 2, 8192, ctx=1) + attach(3)
     + command(0x208, words(3, 0) + struct.pack("<Q", 0)) + answer() + blob(4, 2, 1, 6, 8192, ctx=1)
     + command(0x208, words(4, 0) + struct.pack("<Q", 0x4000)) + answer(),
-    "blob-texture": context() + blob(3, 3, 1, 8, 8192, (0, 8192), ctx=1) + attach(3)
+    "blob-texture": context() + submit(stream(48, 2, FLOAT4, 8, 64, 8, 1, 1, 0, 0, 0, 8)) + blob(3, 3, 1, 8, 8192, (0, 8192), ctx=1) + attach(3)
     + transfer(3, (0, 0, 0, 64, 2, 1), stride=1024) + transfer(3, (0, 0, 0, 64, 2, 1), stride=1024, read=True)
     + transfer(3, (0, 0, 0, 64, 2, 1)) + show_blob(3) + flush(3),
     "failures": context() + host(4) + create_3d(5, 2, 1, 8, 8) + texture(5, size=(8, 8)) + host(8)
@@ -330,6 +331,49 @@ RUTABAGA = {name: b"\0" + data for name, data in COMMON.items()} | {
     + attach(10, 2) + attach(10, 1) + submit(cross(INIT, words(10, 10, 1)), 2)
     + submit(cross(POLL), 2, flags=RINGED, ring=1) + submit(words(0xf002), 1, flags=FENCED) + host(3),
 }
+
+
+def commands_of(recording):
+    """Each kind of command once: its words, and the resources that it may name."""
+    data = gzip.decompress(recording.read_bytes())
+    values = struct.unpack(f"<{len(data) // 4}I", data)
+    resources, seen, at = {}, set(), 0
+    while at < len(values):
+        kind, length = values[at:at + 2]
+        body = values[at + 2:at + 2 + length]
+        at += 2 + length
+        if kind == 1:
+            resources[body[0]] = body[1:]
+        elif kind == 2:
+            resources.pop(body[0], None)
+        while kind == 3 and body:
+            one, body = body[:1 + (body[0] >> 16)], body[1 + (body[0] >> 16):]
+            if one[0] & 0xffff not in seen and len(one) < 100:
+                seen.add(one[0] & 0xffff)
+                yield one, {i: resources[i] for i in one[1:] if i in resources}
+
+
+def resource_of(number, args):
+    target, fmt, bind, width, height, depth, array, levels, samples, length = args
+    return (command(0x204, words(number, target, fmt, bind, width, height, depth, array, levels, samples,
+                                 0, 0)) + backing(number, (0, max(length, 64))) + attach(number))
+
+
+def mesa(recording):
+    """Some commands a seed, with what they name."""
+    parts, made, text = [], {}, b""
+    for one, named in commands_of(recording):
+        if len(text) + 4 * len(one) > 960 or len({**made, **named}) > 16:
+            parts.append((made, text))
+            made, text = {}, b""
+        made, text = {**made, **named}, text + words(*one)
+    for i, (made, text) in enumerate(parts + [(made, text)]):
+        setup = b"".join(resource_of(number, args) for number, args in made.items())
+        yield f"{recording.stem}-{i}", context(1, 2) + setup + submit(text)
+
+
+for _recording in sorted((pathlib.Path(__file__).parent.parent / "streams").glob("mesa-*.gz")):
+    VIRGL |= dict(mesa(_recording))
 
 
 def main():
