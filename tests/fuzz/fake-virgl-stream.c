@@ -2,8 +2,8 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * The decoder of the library that plays virglrenderer. It knows the commands for which the real one
- * (vrend_decode.c of 0.10.4) trusts the guest, and ends the process where that would be wrong. OpenGL is
- * one that copies no parts of textures, so that the library does.
+ * (vrend_decode.c of 0.10.4) trusts the guest, and ends the process where that is wrong. Its OpenGL
+ * copies no parts of textures, so the library does.
  */
 #include "fake-virgl.h"
 

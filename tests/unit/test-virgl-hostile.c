@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Commands in streams that the real library, the one of this host, must not be given: it would read or write
- * memory that is not meant, or loop for as long as a number says (0.10.4). And what is like them but
- * right, which still works. test-virgl-stream.c tries the whole table, without a library.
+ * Streams against the real library of this host. With 0.10.4 each hostile one would read or write memory
+ * that is not the guest's, or loop as often as a number says. Some honest ones show that these still
+ * work. test-virgl-table.c tries the whole table, without a library.
  */
 #include "renderer/options.h"
 #include "renderer/renderers.h"
@@ -133,7 +133,7 @@ static bool is_untouched(const struct fixture *f)
 }
 
 /*
- * A buffer of BGRA as a blob: 0.10.4 maps as many bytes as the box has pixels, and copies as many pixels.
+ * A BGRA buffer as a blob: 0.10.4 maps as many bytes as the box has pixels, and copies 4 times as many.
  */
 static void test_buffer_as_blob(void)
 {
@@ -189,7 +189,7 @@ static void test_promised_twice(void)
 }
 
 /*
- * OpenGL copies nothing between these two, so 0.10.4 copies memory that nobody wrote, from where z says.
+ * OpenGL cannot read the source, so 0.10.4 copies memory that nobody wrote, from where z points.
  */
 static void test_copy_from_samples(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Streams that Mesa's driver sent (tests/streams) pass renderer/virgl/stream.c as they are: not a command
- * is left out. Arguments: the recordings.
+ * Streams that Mesa's driver sent (tests/streams) pass renderer/virgl/stream.c unchanged. Arguments: the
+ * recordings.
  */
 #include "renderer/virgl/stream.h"
 

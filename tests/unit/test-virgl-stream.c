@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * renderer/virgl/stream.c: the walk through a stream. What is left out, that all else stays as it is, where
- * it stops, and that it costs no look into a table. The words are those of virglrenderer's
- * virgl_protocol.h; what the checks say is for test-virgl-table.c.
+ * renderer/virgl/stream.c: how a stream is walked through, what is left out and where it stops, and that
+ * most commands cost no look into a table of resources. test-virgl-table.c is for the checks.
  */
 #include "renderer/virgl/stream.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * The whole space of the table in renderer/virgl/stream_table.c, without a library: each row with each
- * length, and each check with each kind of resource and what else is wrong. docs/virgl.md shows the
- * table as it is: `test-virgl-table --print` prints what belongs between its two marks.
+ * The whole table in renderer/virgl/stream_table.c, without a library: each row with each length, and
+ * each check with each kind of resource and with bad numbers. docs/virgl.md shows the table as
+ * `test-virgl-table --print` prints it.
  */
 #include "renderer/virgl/stream.h"
 
@@ -112,7 +112,7 @@ static void context_reset(void)
 		renderer_virgl_context_create(VIRTIO_GPU_CAPSET_VIRGL2));
 }
 
-/* Is it let through as it is? If not, it has become a command of the same length that does nothing. */
+/* Does it pass unchanged? If not, it must have become a NOP of the same length. */
 static bool passes(const uint32_t *command)
 {
 	const size_t count = (command[0] >> 16) + 1;
@@ -248,7 +248,7 @@ static void test_samples(void)
 			      (stream_objects[i].rule != STREAM_CHECK));
 }
 
-/* Where OpenGL copies no parts of textures, the library does, of what can be drawn to and what not. */
+/* Hosts whose OpenGL cannot copy parts of textures */
 static void test_copies(void)
 {
 	uint32_t words[MAX_WORDS];

@@ -2,13 +2,12 @@
 /* Copyright The vhost-device-gpu authors */
 /*
  * What a blob of an OpenGL context really is. RESOURCE_CREATE_BLOB only has a number, under which a
- * command of the stream (PIPE_RESOURCE_CREATE) made a buffer or a texture before. The library keeps
- * these until a blob takes them; so do we:
+ * command of the stream (PIPE_RESOURCE_CREATE) made a buffer or texture before. The library keeps
+ * these until a blob takes them, and so do we. A number can be used again only after a blob took it:
+ * so what we keep under a number is what the library would give, or the library has nothing, because
+ * it stopped before the command.
  *
- *	a number is promised once until a blob took it: what we hold under it is what the library would
- *	give, or the library has nothing, because it stopped before the command
- *
- * A blob of another library's memory becomes a texture by PIPE_RESOURCE_SET_TYPE. The first type stays.
+ * PIPE_RESOURCE_SET_TYPE makes a texture of another library's blob. The first type stays.
  */
 #include "renderer/virgl/renderer_virgl.h"
 #include "util/id_table.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Lets through of an OpenGL command stream what the table has a row for. All else becomes a command that
- * does nothing (its header is written over), and what stands around it goes on. The library goes from
- * header to header by the same length, whatever a command is, so that both see the same commands.
+ * Passes on those commands of an OpenGL stream that the table allows. The header of any other command
+ * is overwritten, so that it does nothing; the commands around it are carried out. The library goes
+ * from header to header by the length alone, whatever the command is, so both see the same commands.
  *
- * What the table does not know, or leaves out, must not be offered: renderer_virgl_mask_capset().
+ * The capset must not offer what the table leaves out: renderer_virgl_mask_capset().
  */
 #include "renderer/virgl/stream.h"
 
@@ -18,14 +18,14 @@
 #define LENGTH_SHIFT 16
 #define NOP	     0
 
-/* Where struct virgl_caps_v2 of virgl_hw.h has what is read and masked, bytes: the same in each release. */
+/* Offsets in struct virgl_caps_v2 (virgl_hw.h), bytes; the same in each release */
 #define CAPS_RENDER_AT	68  /* v1.render */
 #define CAPS_BITS_AT	392 /* capability_bits */
 #define CAPS_VERSION_AT 556 /* host_feature_check_version */
 #define CAPS_BITS_V2_AT 688 /* capability_bits_v2 */
 #define CAPS_VIDEO_AT	856 /* num_video_caps */
 
-/* The newest that there is a release for which this table was made: 1.3.0. */
+/* What 1.3.0 has, the newest release that the table covers */
 #define KNOWN_BITS    UINT32_MAX
 #define KNOWN_BITS_V2 ((UINT32_C(1) << 19) - 1)
 #define KNOWN_VERSION 23

@@ -7,9 +7,9 @@
  *	stream_table.c	a row for each command
  *	stream_check.c	the checks that rows name
  *
- * A command is a header and up to 65535 words. The header has the command's number in bits 0 to 7, the
- * object type in bits 8 to 15 and the number of words that follow in bits 16 to 31. "Word 1" is the first
- * one behind the header.
+ * A command is a header and up to 65535 words. The header has the command's number in bits 0 to 7,
+ * the object type in bits 8 to 15, and the number of words that follow in bits 16 to 31. "Word 1" is
+ * the first word behind the header.
  */
 #pragma once
 
@@ -59,7 +59,7 @@ enum stream_gate {
 typedef const char *(*stream_check_fn)(struct renderer_virgl *virgl,
 	struct renderer_virgl_context *context, const struct stream_command *command);
 
-/** struct stream_resource - Words with a resource's id: @first, and each @step words; 0: only that one */
+/** struct stream_resource - Words with a resource's id: @first, then every @step words; 0: once */
 struct stream_resource {
 	uint8_t first;
 	uint8_t step;

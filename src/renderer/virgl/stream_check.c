@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * The checks of the table: commands in a stream for which the library touches memory on the CPU, or
- * counts in 32 bits, or loops as long as a number says. They are looked at as the device's own commands
- * are (transfer.c, resource.c), against what the resources that they name really are (image.c).
+ * The checks of the table. They are for commands with which the library touches memory on the CPU,
+ * counts in 32 bits, or loops as often as a number says. Transfers and new resources are checked as the
+ * device's own commands are (transfer.c, resource.c), with what a resource really is (image.c).
  *
- * A resource of this device that the context was not given passes here; the library does not find it.
+ * A resource that the context was not given passes the checks here. The library does not find it.
  */
 #include "renderer/virgl/formats.h"
 #include "renderer/virgl/stream.h"
@@ -172,9 +172,9 @@ static struct virtio_gpu_box decode_box(const struct stream_command *command, ui
 }
 
 /*
- * Where OpenGL cannot copy, the library does: it reads the level of the source into fresh memory and
- * writes that to the destination, whether it was read or not, and on OpenGL ES it reads the backing
- * instead, whether it is there or not.
+ * Where OpenGL cannot copy, the library does. It reads a level of the source into fresh memory and
+ * writes that to the destination, even if the read failed. With OpenGL ES it reads the backing
+ * instead, even if there is none.
  */
 static bool can_copy(const struct renderer_virgl_host *host, const struct gpu_resource *dst,
 	const struct gpu_resource *src)
@@ -218,7 +218,7 @@ const char *stream_check_copy_region(struct renderer_virgl *virgl,
 								    : "OpenGL cannot copy it here";
 }
 
-/* The library loops over layers. In the plane a box may be turned over, and what is outside is clipped. */
+/* The library loops over layers. Width and height may be negative, and OpenGL clips the rest. */
 static bool is_blit_box_sane(
 	const struct gpu_resource *image, uint32_t level, const struct virtio_gpu_box *box)
 {
@@ -263,7 +263,7 @@ const char *stream_check_clear_texture(struct renderer_virgl *virgl,
 	return is_box_inside(&image, stream_word(command, LEVEL), &box) ? NULL : outside;
 }
 
-/* 0.10.4 writes a result to the library's memory of a resource without backing, whatever its size. */
+/* Without backing, 0.10.4 writes a result to memory of its own that may be shorter. */
 const char *stream_check_query(struct renderer_virgl *virgl, struct renderer_virgl_context *context,
 	const struct stream_command *command)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * The allow-list: every command of virglrenderer 0.10.4 to 1.3.0. Numbers and words are those of
- * virgl_protocol.h, lengths are what vrend_decode.c accepts, which is the same in each of these releases.
- * The bits are those under which Mesa's driver sends a command. docs/virgl.md shows the table; a test
- * compares both.
+ * The allow-list: every command of virglrenderer 0.10.4 to 1.3.0. Numbers and words come from
+ * virgl_protocol.h. Lengths are those that vrend_decode.c accepts, the same in each of these releases.
+ * A gate is what makes Mesa's driver send a command. docs/virgl.md shows the table, and a test compares
+ * both.
  */
 #include "renderer/virgl/stream.h"
 
@@ -66,8 +66,8 @@ const struct stream_row stream_commands[STREAM_COMMANDS] = {
 	[32] = {"SET_TESS_STATE", LEN(6, 6), PASS},
 	[33] = {"SET_MIN_SAMPLES", LEN(1, 1), PASS, BIT(2)},
 	[34] = {"SET_SHADER_BUFFERS", LEN_STEP(2, 98, 3), PASS, RES_EACH(5, 3)},
-	[35] = {"SET_SHADER_IMAGES", LEN_STEP(2, 162, 5), CHECK(images, "formats that every release knows"),
-		RES_EACH(7, 5)},
+	[35] = {"SET_SHADER_IMAGES", LEN_STEP(2, 162, 5),
+		CHECK(images, "formats that every release knows"), RES_EACH(7, 5)},
 	[36] = {"MEMORY_BARRIER", LEN(1, 1), PASS, BIT(6)},
 	[37] = {"LAUNCH_GRID", LEN(8, 8), PASS, BIT(7), RES(7)},
 	[38] = {"SET_FRAMEBUFFER_STATE_NO_ATTACH", LEN(2, 2), PASS, BIT(8)},

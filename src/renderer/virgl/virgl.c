@@ -31,7 +31,8 @@
  * for each call and signals the fences that are pending. Without GL, 2D images are plain memory.
  *
  * What a guest can break. Command streams are parsed by the library, in this process, which is a
- * session and serves one guest; what reaches it is on a list (stream.h). A context with an error refuses all further submits.
+ * session and serves one guest. Only commands on a list reach it (stream.h). A context with an error
+ * refuses all further submits.
  */
 #include "renderer/create.h"
 #include "renderer/plain/images.h"
