@@ -84,10 +84,16 @@ void command_detach(struct guest *guest, uint32_t id)
 void command_set_scanout(
 	struct guest *guest, uint32_t scanout, uint32_t id, uint32_t width, uint32_t height)
 {
-	const struct virtio_gpu_set_scanout request = {.hdr = HEADER(SET_SCANOUT),
-		.r = {.width = width, .height = height},
-		.scanout_id = scanout,
-		.resource_id = id};
+	const struct virtio_gpu_rect whole = {.width = width, .height = height};
+
+	command_set_scanout_rect(guest, scanout, id, &whole);
+}
+
+void command_set_scanout_rect(
+	struct guest *guest, uint32_t scanout, uint32_t id, const struct virtio_gpu_rect *rect)
+{
+	const struct virtio_gpu_set_scanout request = {
+		.hdr = HEADER(SET_SCANOUT), .r = *rect, .scanout_id = scanout, .resource_id = id};
 
 	POST(guest, request);
 }
@@ -106,13 +112,19 @@ void command_transfer_2d(
 void command_set_scanout_blob(
 	struct guest *guest, uint32_t scanout, uint32_t id, uint32_t width, uint32_t height)
 {
+	command_set_scanout_format(guest, scanout, id, width, height, COMMAND_FORMAT);
+}
+
+void command_set_scanout_format(struct guest *guest, uint32_t scanout, uint32_t id, uint32_t width,
+	uint32_t height, uint32_t format)
+{
 	const struct virtio_gpu_set_scanout_blob request = {.hdr = HEADER(SET_SCANOUT_BLOB),
 		.r = {.width = width, .height = height},
 		.scanout_id = scanout,
 		.resource_id = id,
 		.width = width,
 		.height = height,
-		.format = COMMAND_FORMAT,
+		.format = format,
 		.strides = {width * 4}};
 
 	POST(guest, request);
@@ -147,6 +159,30 @@ void command_capset_info(struct guest *guest, uint32_t index)
 	};
 
 	queue_post(&guest->control, &command);
+}
+
+void command_get_capset(struct guest *guest, uint32_t id, uint32_t version)
+{
+	const struct virtio_gpu_get_capset request = {
+		.hdr = HEADER(GET_CAPSET), .capset_id = id, .capset_version = version};
+	const struct queue_command command = {
+		.request = &request,
+		.request_len = sizeof(request),
+		.answer_len = QUEUE_ANSWER_SIZE,
+		.expected = VIRTIO_GPU_RESP_OK_CAPSET,
+	};
+
+	queue_post(&guest->control, &command);
+}
+
+void command_update_cursor(struct guest *guest, uint32_t scanout, uint32_t id)
+{
+	const struct virtio_gpu_update_cursor request = {
+		.hdr = HEADER(UPDATE_CURSOR), .pos = {.scanout_id = scanout}, .resource_id = id};
+
+	const struct queue_command command = {.request = &request, .request_len = sizeof(request)};
+
+	queue_post(&guest->cursor, &command);
 }
 
 void command_move_cursor(struct guest *guest, uint32_t scanout, uint32_t x, uint32_t y)
@@ -188,16 +224,46 @@ void command_attach_resource(struct guest *guest, uint32_t ctx, uint32_t id)
 
 void command_create_3d(struct guest *guest, uint32_t id, uint32_t width, uint32_t height)
 {
-	const struct virtio_gpu_resource_create_3d request = {.hdr = HEADER(RESOURCE_CREATE_3D),
-		.resource_id = id,
-		.target = STREAM_TEXTURE_2D,
+	const struct command_texture texture = {.target = STREAM_TEXTURE_2D,
 		.format = COMMAND_FORMAT,
 		.bind = STREAM_BIND,
 		.width = width,
 		.height = height,
 		.depth = 1,
-		.array_size = 1};
+		.layers = 1};
 
+	command_create_texture(guest, id, &texture);
+}
+
+void command_create_texture(struct guest *guest, uint32_t id, const struct command_texture *texture)
+{
+	const struct virtio_gpu_resource_create_3d request = {.hdr = HEADER(RESOURCE_CREATE_3D),
+		.resource_id = id,
+		.target = texture->target,
+		.format = texture->format,
+		.bind = texture->bind,
+		.width = texture->width,
+		.height = texture->height,
+		.depth = texture->depth,
+		.array_size = texture->layers,
+		.last_level = texture->last_level};
+
+	POST(guest, request);
+}
+
+void command_transfer_3d(
+	struct guest *guest, uint32_t id, const struct command_transfer *transfer, bool to_host)
+{
+	struct virtio_gpu_transfer_host_3d request = {.hdr = HEADER(TRANSFER_TO_HOST_3D),
+		.box = transfer->box,
+		.offset = transfer->offset,
+		.resource_id = id,
+		.level = transfer->level,
+		.stride = transfer->stride,
+		.layer_stride = transfer->layer_stride};
+
+	if (!to_host)
+		request.hdr.type = VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D;
 	POST(guest, request);
 }
 

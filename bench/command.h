@@ -22,11 +22,21 @@ void command_detach(struct guest *guest, uint32_t id);
 void command_set_scanout(
 	struct guest *guest, uint32_t scanout, uint32_t id, uint32_t width, uint32_t height);
 
+/** command_set_scanout_rect() - The same of a part of the picture */
+void command_set_scanout_rect(
+	struct guest *guest, uint32_t scanout, uint32_t id, const struct virtio_gpu_rect *rect);
+
 /** command_transfer_2d() - @offset: of the rectangle's first pixel in the backing, bytes */
 void command_transfer_2d(
 	struct guest *guest, uint32_t id, const struct virtio_gpu_rect *rect, uint64_t offset);
 void command_flush(struct guest *guest, uint32_t id, const struct virtio_gpu_rect *rect);
 void command_capset_info(struct guest *guest, uint32_t index);
+
+/** command_get_capset() - A capability set, of which there is room for the beginning */
+void command_get_capset(struct guest *guest, uint32_t id, uint32_t version);
+
+/** command_update_cursor() - In the cursor queue: another picture, which is a resource of 64x64 */
+void command_update_cursor(struct guest *guest, uint32_t scanout, uint32_t id);
 
 /** command_move_cursor() - In the cursor queue, where nothing is answered */
 void command_move_cursor(struct guest *guest, uint32_t scanout, uint32_t x, uint32_t y);
@@ -39,12 +49,45 @@ void command_attach_resource(struct guest *guest, uint32_t ctx, uint32_t id);
 /** command_create_3d() - A texture that can be drawn to and shown */
 void command_create_3d(struct guest *guest, uint32_t id, uint32_t width, uint32_t height);
 
+/** struct command_texture - What RESOURCE_CREATE_3D describes; the protocol's numbers */
+struct command_texture {
+	uint32_t target;
+	uint32_t format;
+	uint32_t bind;
+	uint32_t width;
+	uint32_t height;
+	uint32_t depth;
+	uint32_t layers;
+	uint32_t last_level;
+};
+
+/** command_create_texture() - Any 3D resource */
+void command_create_texture(
+	struct guest *guest, uint32_t id, const struct command_texture *texture);
+
+/** struct command_transfer - Of a 3D resource; @stride, @layer_stride, @offset: bytes */
+struct command_transfer {
+	struct virtio_gpu_box box;
+	uint64_t offset;
+	uint32_t level;
+	uint32_t stride;
+	uint32_t layer_stride;
+};
+
+/** command_transfer_3d() - @to_host: from the backing to the resource, else the other way round */
+void command_transfer_3d(
+	struct guest *guest, uint32_t id, const struct command_transfer *transfer, bool to_host);
+
 /** command_submit() - @len bytes of a stream, with a fence: it is answered when they are drawn */
 void command_submit(struct guest *guest, uint32_t ctx, uint64_t stream_gpa, uint32_t len);
 
 /** command_set_scanout_blob() - The same for a blob that holds a picture, row after row */
 void command_set_scanout_blob(
 	struct guest *guest, uint32_t scanout, uint32_t id, uint32_t width, uint32_t height);
+
+/** command_set_scanout_format() - The same in a format of its own */
+void command_set_scanout_format(struct guest *guest, uint32_t scanout, uint32_t id, uint32_t width,
+	uint32_t height, uint32_t format);
 
 /** command_flush_blob() - With a fence, as Linux does: its pages are read until it is answered */
 void command_flush_blob(struct guest *guest, uint32_t id, const struct virtio_gpu_rect *rect);

@@ -217,3 +217,32 @@ double daemon_cpu_seconds(const struct daemon *daemon)
 	each_process(daemon->child.pid, add_cpu_time, &seconds);
 	return seconds;
 }
+
+static void note_session(pid_t pid, void *opaque)
+{
+	pid_t *pids = opaque;
+
+	if (pids[0] == 0)
+		pids[0] = pid;
+	else if (pids[1] == 0)
+		pids[1] = pid;
+}
+
+int daemon_open_session_cpu(const struct daemon *daemon)
+{
+	pid_t pids[2] = {0};
+	g_autofree char *path = NULL;
+
+	each_process(daemon->child.pid, note_session, pids);
+	path = g_strdup_printf("/proc/%d/schedstat", (int)(pids[1] ? pids[1] : pids[0]));
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+double daemon_session_cpu_seconds(int fd)
+{
+	char text[64] = "";
+
+	if (fd < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0)
+		return 0;
+	return 1e-9 * (double)g_ascii_strtoull(text, NULL, 10);
+}

@@ -62,5 +62,16 @@ uint64_t daemon_resident(const struct daemon *daemon);
  */
 double daemon_cpu_seconds(const struct daemon *daemon);
 
+/**
+ * daemon_open_session_cpu() - To read the processor time of the main thread that serves a guest
+ *
+ * Of the process that the daemon started for its only front-end, or of the daemon where it started
+ * none. Return: a descriptor for daemon_session_cpu_seconds(), owned by the caller, or -1.
+ */
+int daemon_open_session_cpu(const struct daemon *daemon);
+
+/** daemon_session_cpu_seconds() - What it has used so far; 0 where the kernel does not count it */
+double daemon_session_cpu_seconds(int fd);
+
 /** daemon_process_count() - How many processes these are */
 unsigned int daemon_process_count(const struct daemon *daemon);

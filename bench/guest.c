@@ -30,7 +30,7 @@ static const uint64_t wanted_protocol =
 	BIT(VHOST_PROTOCOL_F_MQ) | BIT(VHOST_PROTOCOL_F_REPLY_ACK) |
 	BIT(VHOST_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_PROTOCOL_F_CONFIG) |
 	BIT(VHOST_PROTOCOL_F_BACKEND_SEND_FD) | BIT(VHOST_PROTOCOL_F_RESET_DEVICE) |
-	BIT(VHOST_PROTOCOL_F_SHMEM_MAP);
+	BIT(VHOST_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | BIT(VHOST_PROTOCOL_F_SHMEM_MAP);
 
 int guest_describe(struct guest *guest, const char *what, int ret)
 {
@@ -111,12 +111,14 @@ int guest_connect(struct guest *guest, const char *socket_path, bool use_event_i
 static int make_rings(struct guest *guest)
 {
 	const bool has_event_idx = guest_has(guest, VIRTIO_RING_F_EVENT_IDX);
+	const uint16_t control_size = guest->queue_size ? guest->queue_size : CONTROL_SIZE;
+	const uint16_t cursor_size = guest->queue_size ? guest->queue_size : CURSOR_SIZE;
 	int ret = memory_init(&guest->memory, MEMORY_LEN);
 
 	if (ret == 0)
-		ret = queue_init(&guest->control, &guest->memory, CONTROL_SIZE, has_event_idx);
+		ret = queue_init(&guest->control, &guest->memory, control_size, has_event_idx);
 	if (ret == 0)
-		ret = queue_init(&guest->cursor, &guest->memory, CURSOR_SIZE, has_event_idx);
+		ret = queue_init(&guest->cursor, &guest->memory, cursor_size, has_event_idx);
 	guest->control.peer_fd = guest->cursor.peer_fd = guest->user.fd;
 	return ret;
 }
@@ -141,9 +143,9 @@ int guest_start(struct guest *guest)
 	if (ret == 0)
 		ret = give_display(guest);
 	if (ret == 0)
-		ret = vhost_user_start_ring(&guest->user, 0, &guest->control.ring);
+		ret = vhost_user_start_ring(&guest->user, 0, &guest->control.ring, 0);
 	if (ret == 0)
-		ret = vhost_user_start_ring(&guest->user, 1, &guest->cursor.ring);
+		ret = vhost_user_start_ring(&guest->user, 1, &guest->cursor.ring, 0);
 	return guest_describe(guest, "start of the queues", ret);
 }
 

@@ -20,6 +20,7 @@
  * struct guest - One machine
  * @offered: features of the device, VIRTIO_GPU_F_* and others
  * @capset_count: of the configuration
+ * @queue_size: descriptors of both queues; 0: as QEMU has them
  * @last_fence: the newest fence's number
  * @problem: why something failed, in words; g_free()
  */
@@ -33,6 +34,7 @@ struct guest {
 	uint64_t offered;
 	uint64_t protocol;
 	uint32_t capset_count;
+	uint16_t queue_size;
 	uint64_t last_fence;
 	char *problem;
 };

@@ -13,12 +13,14 @@ static const char summary[] =
 	"  vhost-user-gpu-bench 'vhost-device-gpu -g 2d -s {socket}' \\\n"
 	"    '/usr/lib/qemu/vhost-user-gpu -s {socket}'";
 
-static void add_work(GPtrArray *works, const struct work *work, char **patterns)
+static void add_work(GPtrArray *works, const struct work *work, char **patterns, bool must_list)
 {
+	const bool is_left_out = work->is_on_request && !must_list && !patterns;
+
 	for (int i = 0; patterns && patterns[i]; i++)
 		if (g_pattern_match_simple(patterns[i], work->name))
 			patterns = NULL;
-	if (!patterns)
+	if (!patterns && !is_left_out)
 		g_ptr_array_add(works, (gpointer)work);
 }
 
@@ -28,7 +30,7 @@ static void choose_works(struct bench_options *options, char **patterns)
 
 	for (const struct work *const *list = work_lists; *list; list++)
 		for (const struct work *work = *list; work->name; work++)
-			add_work(works, work, patterns);
+			add_work(works, work, patterns, options->must_list);
 	options->work_count = works->len;
 	options->works = (const struct work **)g_ptr_array_free(g_steal_pointer(&works), FALSE);
 }

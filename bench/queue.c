@@ -112,6 +112,18 @@ int queue_run(struct queue *queue)
 	return queue->wrong ? -EPROTO : 0;
 }
 
+void queue_publish(struct queue *queue)
+{
+	ring_publish(&queue->ring);
+}
+
+int queue_look(struct queue *queue)
+{
+	int ret = take_answers(queue);
+
+	return ret == 0 && queue->wrong ? -EPROTO : ret;
+}
+
 void queue_forgive(struct queue *queue)
 {
 	g_clear_pointer(&queue->wrong, g_free);

@@ -66,6 +66,12 @@ void queue_post(struct queue *queue, const struct queue_command *command);
  */
 int queue_run(struct queue *queue);
 
+/** queue_publish() - Let the device see what was posted, and do not wait. */
+void queue_publish(struct queue *queue);
+
+/** queue_look() - Take the answers that are there. Return: as queue_run(). */
+int queue_look(struct queue *queue);
+
 /** queue_forgive() - Forget @wrong: what is posted from now on may be answered as expected. */
 void queue_forgive(struct queue *queue);
 

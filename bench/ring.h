@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RING_MAX_SIZE 256
+#define RING_MAX_SIZE 1024
 
 /** struct ring_buffer - One descriptor; bytes */
 struct ring_buffer {

@@ -120,7 +120,45 @@ static int tell_state(struct vhost_user *user, uint32_t request, uint32_t index,
 	return tell_body(user, request, &state, sizeof(state), -1);
 }
 
-int vhost_user_start_ring(struct vhost_user *user, uint32_t index, const struct ring *ring)
+/* Behind the guest's memory for all who address it. */
+static struct vhost_wire_single next_region(const struct memory *memory, uint64_t len)
+{
+	return (struct vhost_wire_single){.region = {
+						  .gpa = MEMORY_GPA + memory->len,
+						  .len = len,
+						  .uva = MEMORY_UVA + memory->len,
+					  }};
+}
+
+int vhost_user_add_region(
+	struct vhost_user *user, const struct memory *memory, uint64_t len, int fd)
+{
+	const struct vhost_wire_single single = next_region(memory, len);
+
+	return tell_body(user, VHOST_ADD_MEM_REG, &single, sizeof(single), fd);
+}
+
+int vhost_user_remove_region(struct vhost_user *user, const struct memory *memory, uint64_t len)
+{
+	const struct vhost_wire_single single = next_region(memory, len);
+
+	return tell_body(user, VHOST_REM_MEM_REG, &single, sizeof(single), -1);
+}
+
+int vhost_user_stop_ring(struct vhost_user *user, uint32_t index, uint32_t *ret_base)
+{
+	struct vhost_vring_state state = {.index = index};
+	int ret = send_message(user, VHOST_GET_VRING_BASE, 0, &state, sizeof(state), -1);
+
+	if (ret == 0)
+		ret = recv_answer(user, VHOST_GET_VRING_BASE, &state, sizeof(state));
+	if (ret == 0)
+		*ret_base = state.num;
+	return ret;
+}
+
+int vhost_user_start_ring(
+	struct vhost_user *user, uint32_t index, const struct ring *ring, uint32_t base)
 {
 	const struct vhost_vring_addr addresses = {
 		.index = index,
@@ -131,7 +169,7 @@ int vhost_user_start_ring(struct vhost_user *user, uint32_t index, const struct 
 	int ret = tell_state(user, VHOST_SET_VRING_NUM, index, ring->size);
 
 	if (ret == 0)
-		ret = tell_state(user, VHOST_SET_VRING_BASE, index, 0);
+		ret = tell_state(user, VHOST_SET_VRING_BASE, index, base);
 	if (ret == 0)
 		ret = tell_body(user, VHOST_SET_VRING_ADDR, &addresses, sizeof(addresses), -1);
 	if (ret == 0)

@@ -40,8 +40,22 @@ int vhost_user_set_protocol_features(struct vhost_user *user, uint64_t features)
 
 int vhost_user_set_memory(struct vhost_user *user, const struct memory *memory);
 
-/** vhost_user_start_ring() - All messages that start queue @index, in QEMU's order */
-int vhost_user_start_ring(struct vhost_user *user, uint32_t index, const struct ring *ring);
+/** vhost_user_add_region() - Add memory behind the guest's: @len bytes of @fd, borrowed. */
+int vhost_user_add_region(
+	struct vhost_user *user, const struct memory *memory, uint64_t len, int fd);
+
+/** vhost_user_remove_region() - Take that away again. */
+int vhost_user_remove_region(struct vhost_user *user, const struct memory *memory, uint64_t len);
+
+/**
+ * vhost_user_start_ring() - All messages that start queue @index, in QEMU's order
+ * @base: index of the next chain, from vhost_user_stop_ring(); 0 at first
+ */
+int vhost_user_start_ring(
+	struct vhost_user *user, uint32_t index, const struct ring *ring, uint32_t base);
+
+/** vhost_user_stop_ring() - Return: 0 or a negative errno. @ret_base: where to go on */
+int vhost_user_stop_ring(struct vhost_user *user, uint32_t index, uint32_t *ret_base);
 
 /** vhost_user_get_config() - @len bytes of the device's configuration */
 int vhost_user_get_config(struct vhost_user *user, void *buf, uint32_t len);

@@ -14,8 +14,8 @@
 /* Before the clock counts: caches are warm, and what is made once is made. */
 #define WARM_UP_PART 0.1
 
-const struct work *const work_lists[] = {
-	work_commands, work_frames, work_virgl, work_blobs, work_life, NULL};
+const struct work *const work_lists[] = {work_commands, work_frames, work_virgl, work_blobs,
+	work_life, work_stalls_2d, work_stalls_3d, work_stalls_messages, NULL};
 
 static void set_reason(struct work_run *run, const char *format, va_list args) G_GNUC_PRINTF(2, 0);
 
@@ -97,6 +97,7 @@ static int start_all(struct work_run *run)
 	if (ret < 0 || run->work->stage == WORK_DAEMON)
 		return ret;
 	ret = guest_connect(&run->guest, run->daemon.socket_path, run->use_event_idx);
+	run->guest.queue_size = run->work->queue_size;
 	if (ret == 0)
 		ret = check_needs(run);
 	if (ret < 0 || run->work->stage == WORK_HANDSHAKE)

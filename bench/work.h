@@ -29,6 +29,7 @@ enum work_needs {
 	WORK_NEEDS_BLOB = 8,
 };
 
+struct stall;
 struct work_run;
 
 /**
@@ -44,6 +45,9 @@ struct work_run;
  * @piece_len: of its backing, bytes; 0: one piece
  * @is_blob: it is a blob of the guest's pages
  * @count: whatever the item counts
+ * @queue_size: descriptors of both queues; 0: as QEMU has them
+ * @is_on_request: it runs only when --only names it
+ * @stall: what stalls, see stall.h; NULL for the other items
  */
 struct work {
 	const char *name;
@@ -62,6 +66,9 @@ struct work {
 	uint32_t piece_len;
 	bool is_blob;
 	uint32_t count;
+	uint16_t queue_size;
+	bool is_on_request;
+	const struct stall *stall;
 };
 
 /**
@@ -100,6 +107,9 @@ extern const struct work work_frames[];
 extern const struct work work_virgl[];
 extern const struct work work_blobs[];
 extern const struct work work_life[];
+extern const struct work work_stalls_2d[];
+extern const struct work work_stalls_3d[];
+extern const struct work work_stalls_messages[];
 
 /** work_skip() - The daemon cannot do this. Return: -ENOTSUP. */
 int work_skip(struct work_run *run, const char *format, ...) G_GNUC_PRINTF(2, 3);

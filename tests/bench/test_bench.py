@@ -145,6 +145,35 @@ def test_both_sides_look_at_the_rings(bench):
     check(bench(*only("round-trip*"), mode("null"), f"{mode('null')} --poll-us 1000"), 0)
 
 
+STALLS = ["stall-attach", "stall-guest-blobs", "stall-stop", "stall-table-of-resources",
+          "stall-reset-of-entries", "stall-2d-cursors", "stall-display-of-16-2d"]
+
+
+def test_stalls(cells):
+    """The longest wait, and how long all of it took."""
+    for name, cell in cells(mode("2d"), *STALLS).items():
+        assert cell["status"] == "ok" and cell["median"] > 0, name
+        assert cell["note"].startswith("the work took "), name
+
+
+def test_stalls_of_contexts(cells):
+    """As many contexts as there are; and a stream that may be refused."""
+    items = ["stall-context-destroys", "stall-reset-of-contexts", "stall-submit-unknown"]
+    found = cells(f"{mode('null')} --max-contexts 9", *items)
+    assert {name: cell["status"] for name, cell in found.items()} == dict.fromkeys(items, "ok")
+
+
+@pytest.mark.parametrize("item", ["stall-2d-transfer-pages", "stall-from-host-3d"])
+def test_stalls_look_at_pixels(bench, item):
+    done = check(bench(*only(item), mode("null")), 1)
+    assert "wrong pixel" in done.stderr
+
+
+def test_daemon_that_refuses_to_stall(cells):
+    cell = cells(f"{mode('2d')} --max-backing 1000", "stall-attaches")["stall-attaches"]
+    assert cell == {"status": "unavailable", "reason": "command 0x0106 is answered 0x1201"}
+
+
 @pytest.mark.parametrize("command", ["false {socket}", "/nowhere/at-all {socket}"])
 def test_daemon_that_does_not_start_fails(bench, command):
     done = check(bench(*only("round-trip"), command), 1)
@@ -163,6 +192,7 @@ def test_list(bench):
     assert len(set(names)) == len(names) and {"round-trip", "virgl-frames-1920x1080"} <= set(names)
     some = check(bench("--list", "--only", "frames-*"), 0).stdout.splitlines()
     assert 0 < len(some) < len(names)
+    assert "stall-attaches" in names
 
 
 @pytest.mark.skipif(not QEMU.exists(), reason="QEMU's vhost-user-gpu is not installed")
