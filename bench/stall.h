@@ -30,6 +30,7 @@
  * @pixel_len: bytes of a pixel in the backing
  * @stride: between two lines of the backing, bytes; 0: none is left out
  * @piece_len: bytes of an entry of the backing
+ * @column: pixels of a line that are transferred
  * @count: whatever the item counts
  */
 struct stall {
@@ -50,6 +51,7 @@ struct stall {
 	uint32_t pixel_len;
 	uint32_t stride;
 	uint32_t piece_len;
+	uint32_t column;
 	uint32_t count;
 };
 
@@ -61,6 +63,9 @@ enum stall_target {
 	STALL_TEXTURE_3D = 4,
 	STALL_TEXTURE_2D_ARRAY = 8,
 };
+
+/** STALL_OUTPUT_COUNT - Outputs of a device */
+#define STALL_OUTPUT_COUNT 16
 
 /** STALL_ID - Of the first resource, and of the context */
 #define STALL_ID 1

@@ -47,13 +47,14 @@ static int post_unref(struct work_run *run)
 	return 0;
 }
 
-/* A column of one pixel: each line in another piece. */
+/* Narrow columns: each line in another piece. */
 static int post_columns(struct work_run *run)
 {
 	const struct stall *stall = run->work->stall;
 
 	for (uint32_t i = 0; i < stall->count; i++) {
-		const struct virtio_gpu_rect column = {.x = i, .width = 1, .height = stall->height};
+		const struct virtio_gpu_rect column = {
+			.x = i, .width = stall->column, .height = stall->height};
 
 		command_transfer_2d(&run->guest, STALL_ID, &column, i * sizeof(uint32_t));
 	}
@@ -149,6 +150,18 @@ static int prepare_shown_blob(struct work_run *run)
 	return 0;
 }
 
+/* All outputs show the same. */
+static int prepare_shown_blobs(struct work_run *run)
+{
+	const struct stall *stall = run->work->stall;
+	int ret = prepare_shown_blob(run);
+
+	for (uint32_t i = 1; i < STALL_OUTPUT_COUNT; i++)
+		command_set_scanout_format(
+			&run->guest, i, STALL_ID, stall->width, stall->height, stall->format);
+	return ret;
+}
+
 static bool is_all_shown(struct work_run *run)
 {
 	const struct stall *stall = run->work->stall;
@@ -163,15 +176,15 @@ static int post_moves_of_scanout(struct work_run *run)
 	const struct stall *stall = run->work->stall;
 
 	for (uint32_t i = 0; i < stall->count; i++)
-		command_set_scanout(
-			&run->guest, i % 16, STALL_ID, stall->width - i, stall->height - i);
+		command_set_scanout(&run->guest, i % STALL_OUTPUT_COUNT, STALL_ID, stall->width - i,
+			stall->height - i);
 	return 0;
 }
 
 static int post_cursors(struct work_run *run)
 {
 	for (uint32_t i = 0; i < run->work->stall->count; i++)
-		command_update_cursor(&run->guest, i % 16, STALL_ID);
+		command_update_cursor(&run->guest, i % STALL_OUTPUT_COUNT, STALL_ID);
 	return 0;
 }
 
@@ -200,8 +213,20 @@ static const struct stall transfer_pages = {.prepare = stall_prepare_backed,
 	PICTURE(16384, 16384, MEMORY_PAGE)};
 static const struct stall transfer_columns = {.prepare = stall_prepare_backed,
 	.post = post_columns,
+	.column = 1,
 	.count = 256,
 	PICTURE(16384, 16384, MEMORY_PAGE)};
+/* Large enough to be put off until a flush that does not come. */
+static const struct stall transfer_wide_columns = {.prepare = stall_prepare_backed,
+	.post = post_columns,
+	.column = 500,
+	.count = 256,
+	PICTURE(16384, 16384, MEMORY_PAGE)};
+static const struct stall transfers_frames = {.prepare = stall_prepare_backed,
+	.post = post_transfers,
+	.check = stall_check_corner,
+	.count = 256,
+	PICTURE(4096, 2048, MEMORY_PAGE)};
 static const struct stall transfer_bytes = {
 	.prepare = prepare_listed, .post = post_transfers, .count = 128, PICTURE(512, 512, 1)};
 static const struct stall transfers = {.prepare = stall_prepare_backed,
@@ -256,6 +281,15 @@ static const struct stall flush_blob_converted = {.prepare = prepare_shown_blob,
 	.height = 8192,
 	.pixel_len = 4,
 	.piece_len = MEMORY_PAGE};
+static const struct stall flush_blob_everywhere = {.prepare = prepare_shown_blobs,
+	.post = post_flushes,
+	.is_done = is_all_shown,
+	.count = 1,
+	.format = VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM,
+	.width = 2048,
+	.height = 1024,
+	.pixel_len = 4,
+	.piece_len = MEMORY_PAGE};
 static const struct stall scanouts = {.prepare = prepare_drawn,
 	.post = post_moves_of_scanout,
 	.count = 512,
@@ -269,7 +303,9 @@ const struct work work_stalls_2d[] = {
 	STALL("2d-transfer", 0, transfer),
 	STALL("2d-transfer-pages", 0, transfer_pages),
 	STALL("2d-transfers-columns", 0, transfer_columns),
+	STALL("2d-transfers-wide-columns", 0, transfer_wide_columns),
 	STALL("2d-transfers-bytes", 0, transfer_bytes),
+	STALL("2d-transfers-32m", 0, transfers_frames),
 	STALL("2d-transfers-64m", 0, transfers),
 	STALL("2d-creates", 0, creates),
 	STALL("2d-unref", 0, unref),
@@ -283,6 +319,7 @@ const struct work work_stalls_2d[] = {
 	STALL("blob-flush", WORK_NEEDS_BLOB, flush_blob),
 	STALL("blob-flush-pages", WORK_NEEDS_BLOB, flush_blob_pages),
 	STALL("blob-flush-converted", WORK_NEEDS_BLOB, flush_blob_converted),
+	STALL("blob-flush-of-16", WORK_NEEDS_BLOB, flush_blob_everywhere),
 	STALL("scanouts", 0, scanouts),
 	STALL("2d-cursors", 0, cursors),
 	STALL("small", 0, small),

@@ -191,6 +191,16 @@ static int prepare_shown(struct work_run *run)
 	return ret;
 }
 
+static int prepare_shown_everywhere(struct work_run *run)
+{
+	const struct stall *stall = run->work->stall;
+	int ret = prepare_written(run);
+
+	for (uint32_t i = 0; i < STALL_OUTPUT_COUNT; i++)
+		command_set_scanout(&run->guest, i, STALL_ID, stall->width, stall->height);
+	return ret;
+}
+
 static int post_flushes(struct work_run *run)
 {
 	const struct stall *stall = run->work->stall;
@@ -204,7 +214,7 @@ static int post_flushes(struct work_run *run)
 static int post_cursors(struct work_run *run)
 {
 	for (uint32_t i = 0; i < run->work->stall->count; i++)
-		command_update_cursor(&run->guest, i % 16, STALL_ID);
+		command_update_cursor(&run->guest, i % STALL_OUTPUT_COUNT, STALL_ID);
 	return 0;
 }
 
@@ -404,6 +414,10 @@ static const struct stall flushes = {.prepare = prepare_shown,
 	.post = post_flushes,
 	.count = 64,
 	PLAIN(2048, 1024, STALL_PAGES_LEN)};
+static const struct stall flush_everywhere = {.prepare = prepare_shown_everywhere,
+	.post = post_flushes,
+	.count = 1,
+	PLAIN(2048, 1024, STALL_PAGES_LEN)};
 static const struct stall cursors = {
 	.prepare = prepare_written, .post = post_cursors, .count = 512, PLAIN(64, 64, MEMORY_PAGE)};
 static const struct stall context_attach = {.prepare = prepare_image_for_context,
@@ -461,6 +475,7 @@ const struct work work_stalls_3d[] = {
 	VIRGL("unref-in-contexts", unref_contexts),
 	VIRGL("3d-flush", flush),
 	VIRGL("3d-flushes", flushes),
+	VIRGL("3d-flush-of-16", flush_everywhere),
 	VIRGL("3d-cursors", cursors),
 	VIRGL("context-attach", context_attach),
 	VIRGL("contexts", contexts),

@@ -14,7 +14,6 @@
 #define MIB(count)     (UINT32_C(count) << 20)
 #define RESOURCE_LIMIT 65536
 #define ENTRY_LISTS    4
-#define OUTPUT_COUNT   16
 #define REGION_LEN     MIB(4)
 
 /* In a table of 2^16 places GLib takes the rest of 11 times the number by this prime. */
@@ -208,7 +207,7 @@ static int prepare_outputs(struct work_run *run)
 
 	if (stall->target == STALL_2D)
 		command_transfer_2d(&run->guest, STALL_ID, &whole, 0);
-	for (uint32_t i = 0; i < OUTPUT_COUNT; i++)
+	for (uint32_t i = 0; i < STALL_OUTPUT_COUNT; i++)
 		command_set_scanout(&run->guest, i, STALL_ID, stall->width, stall->height);
 	return ret;
 }
@@ -227,7 +226,7 @@ static bool is_shown_everywhere(struct work_run *run)
 	const struct stall *stall = run->work->stall;
 	struct screen *screen = &stall_state(run)->screen;
 
-	for (uint32_t i = 0; i < OUTPUT_COUNT; i++)
+	for (uint32_t i = 0; i < STALL_OUTPUT_COUNT; i++)
 		if (!screen_is_dmabuf(screen, i) &&
 			screen_shown_pixels(screen, i) < (uint64_t)stall->width * stall->height)
 			return false;
