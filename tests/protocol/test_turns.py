@@ -474,3 +474,70 @@ def test_cursor_in_the_middle(make_vm):
     post, undo = long_works(vm, "to-host")
     in_the_middle(vm, post, lambda: vm.gpu.move_cursor(0, 17, 19), undo)
     vm.display.wait_event(Kind.CURSOR_POS)
+
+
+# The end of what was large
+
+def gone(vm):
+    """512 MiB of images whose memory is all there, and their removal."""
+    for number in (NUMBER, NUMBER + 1):
+        create_large(vm, number)
+        run(vm, post_transfer(vm, number))
+    return [vm.gpu.post(Cmd.RESOURCE_UNREF, struct.pack("=II", number, 0), kick=False)
+            for number in (NUMBER, NUMBER + 1)]
+
+
+ACTS = pytest.mark.parametrize("act", [
+    restart, lambda vm: vm.user.set_mem_table(vm.memory.regions), lambda vm: vm.reset(),
+    lambda vm: new_display(vm).give(vm.user)], ids=["stop", "table", "reset", "display"])
+
+
+@ACTS
+def test_act_while_images_go(make_vm, drawing_mode, act):
+    """Their numbers can be given again, and nothing of them is left in the new ones."""
+    vm = make_vm(drawing_mode)
+    run(vm, *gone(vm))
+    act(vm)
+    create_large(vm)
+    draw_pages(vm, 4)
+    run(vm, post_transfer(vm))
+    assert_picture(vm, PICTURE)
+
+
+def test_hang_up_while_images_go(make_vm, drawing_mode):
+    vm = make_vm(drawing_mode)
+    vm.rings[0].submit(*gone(vm))
+    vm.hang_up()
+    vm.daemon.wait_sessions(0)
+
+
+@ACTS
+def test_act_while_all_goes(make_vm, act):
+    """After a reset, which is answered before everything is gone."""
+    vm = make_vm("virglrenderer")
+    for number in range(1, 9):
+        require(vm.gpu.ctx_create(number))
+    run(vm, *gone(vm)[:1])
+    for number in range(1, 9):
+        require(vm.gpu.ctx_attach(number, NUMBER + 1))
+    vm.reset()
+    act(vm)
+    assert vm.gpu.unref(NUMBER + 1).type == Resp.ERR_INVALID_RESOURCE_ID
+    require(vm.gpu.ctx_create(CTX))
+    create_large(vm)
+    draw_pages(vm, 5)
+    run(vm, post_transfer(vm))
+    assert_picture(vm, PICTURE)
+
+
+def test_reset_while_pages_are_found(make_vm):
+    """The table's lists are being looked up again when everything goes."""
+    vm = make_vm("null")
+    entries = repeated(vm, MOST_ENTRIES, PAGE)
+    for _ in range(TRIES):
+        for number in range(1, 5):
+            require(vm.gpu.create_2d(number, 2, 64, 64))
+            run(vm, post_attach(vm, number, entries))
+        vm.user.set_mem_table(vm.memory.regions)
+        vm.reset()
+        assert vm.alive()
