@@ -34,6 +34,7 @@ enum {
 	TARGET_ARRAY_1D,
 	TARGET_ARRAY_2D,
 	TARGET_CUBE_ARRAY,
+	TARGET_COUNT,
 };
 
 /**
@@ -92,6 +93,8 @@ struct renderer_virgl_host {
  * @has_gl: OpenGL contexts, and with them all images that are not blobs
  * @has_venus: Vulkan contexts, in @server
  * @has_drm: native contexts
+ * @clear_id: the 2D image that is being cleared, or 0
+ * @clear_y: the line that comes next
  * @exports_opaque: Vulkan runs on the CPU only, and the host makes no dma-bufs of such memory
  * @vulkan: what the host's Vulkan can do, where venus was looked for
  * @sandbox: what @server is confined by, or NULL; valid in create() only
@@ -119,6 +122,8 @@ struct renderer_virgl {
 	bool has_gl;
 	bool has_venus;
 	bool has_drm;
+	uint32_t clear_id;
+	uint32_t clear_y;
 	bool exports_opaque;
 	struct renderer_vulkan vulkan;
 	const struct sandbox *sandbox;
@@ -311,15 +316,17 @@ bool renderer_virgl_may_write(
 	const struct gpu_resource *image, const struct gpu_transfer_3d *transfer);
 
 /**
- * renderer_virgl_may_read() - Does the library survive this transfer from the host?
- * @image: from renderer_virgl_image_of()
+ * renderer_virgl_may_read() - Does the library survive this transfer from the host in a stream?
+ * @image: from renderer_virgl_image_of(), of a resource that exists
  *
- * And does it answer with no memory that nobody wrote, as far as the kind of the resource tells?
+ * And does it answer with no memory that nobody wrote? The first time for a format and a target OpenGL is
+ * asked, in context 0.
  */
 bool renderer_virgl_may_read(
 	const struct gpu_resource *image, const struct gpu_transfer_3d *transfer);
 
-/** renderer_virgl_size_is_sane() - Are the library's 32 bits enough for this 3D resource? */
+/** renderer_virgl_size_is_sane() - May a 3D resource have this format, and are the library's 32 bits
+ * enough for its size? */
 bool renderer_virgl_size_is_sane(const struct gpu_resource *resource);
 
 /** renderer_virgl_is_readable() - Can OpenGL read it back, as far as its kind tells? */
@@ -383,7 +390,7 @@ void renderer_virgl_image_drop(struct gpu_resource *resource);
  */
 bool renderer_virgl_image_of(const struct gpu_resource *resource, struct gpu_resource *ret_image);
 
-/* Hooks of struct renderer_ops, in fences.c, resource.c, transfer.c, export.c and blob.c. */
+/* Hooks of struct renderer_ops, in fences.c, resource.c, transfer.c, read.c, export.c and blob.c. */
 int renderer_virgl_create_fence(struct renderer *renderer, const struct renderer_fence *fence);
 int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resource *resource);
 int renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resource *resource);

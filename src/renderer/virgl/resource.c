@@ -5,23 +5,13 @@
  * sizes in 32 bits and does not look at what the GL driver said: sizes that would wrap are
  * refused here. virtio 1.3, sections 5.7.6.8 and 5.7.6.9.
  */
-#include "renderer/virgl/formats.h"
-#include "renderer/virgl/renderer_virgl.h"
-#include "util/checked.h"
+#include "renderer/virgl/layout.h"
+#include "util/turn.h"
 
 #include <sys/mman.h>
 
-/*
- * The library reads some textures back as a whole, and counts the bytes in 32 bits. A pixel has at most
- * 16. The largest texture that drivers offer, 16384 x 16384, fits with fewer only.
- */
-#define MAX_PIXELS	  ((UINT64_C(1) << 28) - 1)
-#define MAX_NARROW_PIXELS (UINT64_C(1) << 28)
-#define MAX_BUFFER_LEN	  ((UINT64_C(1) << 31) - 1)
-#define MAX_SAMPLES	  32
-
-#define BYTES_PER_PIXEL 4		  /* of a 2D image */
-#define STRIP_LEN	((size_t)4 << 20) /* cleared at a time */
+#define BYTES_PER_PIXEL 4			/* of a 2D image */
+#define STRIP_LEN	((size_t)TURN_PART_LEN) /* cleared at a time */
 
 /* resource->renderer_data of a resource whose texture does not have the guest's format */
 #define RAW_BYTES GINT_TO_POINTER(1)
@@ -35,20 +25,25 @@ bool renderer_virgl_format_is_real(const struct gpu_resource *resource)
  * A GPU's driver may make a texture out of memory that still holds another image. The pages of
  * zeroes are the kernel's one page over and over.
  */
-static int clear_2d(struct gpu_resource *resource)
+static int clear_2d(struct renderer_virgl *virgl, struct gpu_resource *resource)
 {
 	const size_t stride = (size_t)resource->width * BYTES_PER_PIXEL;
 	const uint32_t height = (uint32_t)CLAMP(STRIP_LEN / stride, 1, resource->height);
 	const size_t len = stride * height;
 	void *zeroes = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct gpu_rect strip = {.width = resource->width};
 	int ret = 0;
 
 	if (zeroes == MAP_FAILED)
 		return -ENOMEM;
-	for (; ret == 0 && strip.y < resource->height; strip.y += strip.height) {
-		strip.height = MIN(height, resource->height - strip.y);
+	while (ret == 0 && virgl->clear_y < resource->height) {
+		const struct gpu_rect strip = {0, virgl->clear_y, resource->width,
+			MIN(height, resource->height - virgl->clear_y)};
+
 		ret = renderer_virgl_write_rect(resource, &strip, zeroes, len);
+		virgl->clear_y += strip.height;
+		turn_charge(virgl->base.turn, len);
+		if (ret == 0 && virgl->clear_y < resource->height && turn_is_over(virgl->base.turn))
+			ret = RENDERER_AGAIN;
 	}
 	munmap(zeroes, len);
 	return ret;
@@ -59,7 +54,7 @@ static int clear_2d(struct gpu_resource *resource)
  * Mesa shows. VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP would turn it over on each transfer, and a dma-buf
  * of it would have to be turned back by the front-end, which not all do.
  */
-static int create_2d(struct gpu_resource *resource, uint32_t format)
+static int make_2d(const struct gpu_resource *resource, uint32_t format)
 {
 	struct virgl_renderer_resource_create_args args = {
 		.handle = resource->id,
@@ -72,14 +67,7 @@ static int create_2d(struct gpu_resource *resource, uint32_t format)
 		.array_size = 1,
 	};
 
-	int ret = renderer_virgl_errno(virgl_renderer_resource_create(&args, NULL, 0));
-
-	if (ret < 0)
-		return ret;
-	ret = clear_2d(resource);
-	if (ret < 0)
-		virgl_renderer_resource_unref(resource->id);
-	return ret;
+	return renderer_virgl_errno(virgl_renderer_resource_create(&args, NULL, 0));
 }
 
 /*
@@ -95,29 +83,25 @@ static bool is_alpha_first(uint32_t format)
 	       format == VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM;
 }
 
-static int create_any_2d(struct gpu_resource *resource)
+/* Return: 0, RENDERER_AGAIN or a negative errno. */
+static int create_2d(struct renderer_virgl *virgl, struct gpu_resource *resource)
 {
-	if (!is_alpha_first(resource->format))
-		return create_2d(resource, resource->format);
-	resource->renderer_data = RAW_BYTES;
-	return create_2d(resource, VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM);
-}
+	const bool is_raw = is_alpha_first(resource->format);
+	int ret = 0;
 
-bool renderer_virgl_size_is_sane(const struct gpu_resource *resource)
-{
-	const struct gpu_resource_3d *args = &resource->args_3d;
-	const uint32_t factors[] = {resource->height, args->depth, args->array_size};
-	uint64_t pixels = resource->width;
-
-	if (args->target == TARGET_BUFFER)
-		return pixels <= MAX_BUFFER_LEN;
-	for (size_t i = 0; i < G_N_ELEMENTS(factors); i++) {
-		if (factors[i] > 1 && !checked_mul(pixels, factors[i], &pixels))
-			return false;
+	resource->renderer_data = is_raw ? RAW_BYTES : NULL;
+	if (virgl->clear_id != resource->id) {
+		virgl->clear_y = 0;
+		ret = make_2d(
+			resource, is_raw ? VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM : resource->format);
 	}
-	return pixels <= (renderer_virgl_format_is_narrow(resource->format) ? MAX_NARROW_PIXELS
-									    : MAX_PIXELS) &&
-	       args->nr_samples <= MAX_SAMPLES;
+	if (ret < 0)
+		return ret;
+	ret = clear_2d(virgl, resource);
+	virgl->clear_id = ret == RENDERER_AGAIN ? resource->id : 0;
+	if (ret < 0)
+		virgl_renderer_resource_unref(resource->id);
+	return ret;
 }
 
 static int create_3d(struct gpu_resource *resource)
@@ -145,20 +129,19 @@ static int create_3d(struct gpu_resource *resource)
 static int create_any(struct renderer_virgl *virgl, struct gpu_resource *resource)
 {
 	virgl_renderer_force_ctx_0();
+	if (resource->kind == GPU_RESOURCE_2D && virgl->has_gl)
+		return create_2d(virgl, resource);
+	resource->renderer_data = NULL;
 	if (resource->kind == GPU_RESOURCE_BLOB)
 		return renderer_virgl_create_blob(resource);
-	if (!virgl->has_gl)
-		return -ENOTSUP;
-	return resource->kind == GPU_RESOURCE_2D ? create_any_2d(resource) : create_3d(resource);
+	return virgl->has_gl ? create_3d(resource) : -ENOTSUP;
 }
 
 int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resource *resource)
 {
 	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
-	int ret;
+	int ret = create_any(virgl, resource);
 
-	resource->renderer_data = NULL;
-	ret = create_any(virgl, resource);
 	if (ret == 0 && resource->kind == GPU_RESOURCE_BLOB)
 		renderer_virgl_image_take(virgl, resource);
 	if (ret == 0)
@@ -168,10 +151,14 @@ int renderer_virgl_resource_create(struct renderer *renderer, struct gpu_resourc
 
 int renderer_virgl_resource_destroy(struct renderer *renderer, struct gpu_resource *resource)
 {
+	struct renderer_virgl *virgl = renderer_virgl_of(renderer);
+
 	virgl_renderer_force_ctx_0();
 	virgl_renderer_resource_detach_iov((int)resource->id, NULL, NULL);
 	virgl_renderer_resource_unref(resource->id);
-	g_hash_table_remove(renderer_virgl_of(renderer)->resources, GUINT_TO_POINTER(resource->id));
+	g_hash_table_remove(virgl->resources, GUINT_TO_POINTER(resource->id));
+	if (virgl->clear_id == resource->id)
+		virgl->clear_id = 0;
 	renderer_virgl_image_drop(resource);
 	return 0;
 }

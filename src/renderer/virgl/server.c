@@ -186,8 +186,8 @@ static int start_prepare(struct renderer_virgl *virgl, struct server_start *star
 		return -errno;
 	start->confirm_fd = pipe_fds[0];
 	start->confirming_fd = pipe_fds[1];
-	start->output_fd = log_pipe_open(
-		&virgl->server.output, "render server", &log_pipe_helper_rules);
+	start->output_fd =
+		log_pipe_open(&virgl->server.output, "render server", &log_pipe_helper_rules);
 	if (start->output_fd < 0)
 		return start->output_fd;
 	return sandbox_helper_create(virgl->sandbox, &renderer_virgl_server_needs, &start->helper);

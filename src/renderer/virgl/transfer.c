@@ -1,105 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Pixels between a resource and memory: the guest's backing, or ours for the display. The library
- * compares boxes as int and byte counts as 32 bits; what would wrap there is refused here, and so is
- * what it cannot read; all else (levels, layers, strides of a format) it checks. virtio 1.3, section 5.7.6.8 and 5.7.6.9.
+ * Pixels between a resource and memory: the guest's backing, or ours for the display. virtio 1.3,
+ * section 5.7.6.8 and 5.7.6.9.
+ *
+ * Every transfer goes through one piece of memory of ours, in parts: the lines of a part are copied
+ * there without what is between them, and the library gets exactly as many bytes as OpenGL takes. So
+ * nothing that is large is done in one go, the library never walks the guest's pieces, and what it
+ * does to the memory (it swaps colours in it, and scales depth) it does to ours.
+ *
+ * A part of a texture is some lines of a layer, or some layers where these are small. Two things are
+ * not cut: a line; and a read of what OpenGL cannot draw into, because the library then fetches the
+ * whole level with all its layers, however small the box is.
  */
-#include "renderer/virgl/formats.h"
-#include "renderer/virgl/renderer_virgl.h"
+#include "renderer/virgl/read.h"
 #include "util/checked.h"
 #include "util/iov.h"
+#include "util/turn.h"
 
-#include <dlfcn.h>
+#include <string.h>
 
-/* Pieces times lines that the library may look at: about 2 ns each. */
-#define MAX_STEPS (UINT64_C(1) << 20)
+#define BYTES_PER_PIXEL 4 /* of a 2D image */
+#define PART_LEN	TURN_PART_LEN
+#define MAX_PART_LINES	8192 /* of few bytes each */
 
-/* Copied at a time on the way to the library. */
-#define MAX_BOUNCE_LEN (UINT64_C(64) << 20)
-
-#define FORMAT_R64_FLOAT	   24 /* and up to R64G64B64A64_FLOAT, of buffers only */
-#define FORMAT_RGBA64_FLOAT	   27
-#define FORMAT_R8_UNORM		   64
-#define BYTES_PER_PIXEL		   4  /* of what can be shown */
-#define MAX_BYTES_PER_PIXEL	   16 /* of any format of a texture */
-#define MAX_BYTES_PER_NARROW_PIXEL 4
-#define MAX_GL_ERRORS		   16 /* looked at; a lost GPU says the same for ever */
-
-/* Laid out as the library's struct virgl_box, which its header does not define. */
-static struct virgl_box *box_of(struct virtio_gpu_box *box)
-{
-	return (struct virgl_box *)box;
-}
-
-static bool is_axis_sane(uint32_t start, uint32_t len)
-{
-	return start <= INT_MAX && len <= INT_MAX - start;
-}
-
-static bool is_buffer(const struct gpu_resource *resource)
-{
-	return resource->kind == GPU_RESOURCE_3D && resource->args_3d.target == TARGET_BUFFER;
-}
-
-static bool is_box_empty(const struct virtio_gpu_box *box)
-{
-	return box->w == 0 || box->h == 0 || box->d == 0;
-}
-
-/* Bytes of a pixel at most, as far as it is known here. */
-static uint64_t max_pixel_len(const struct gpu_resource *resource)
-{
-	if (resource->format == FORMAT_R8_UNORM)
-		return 1;
-	return renderer_virgl_format_is_narrow(resource->format) ? MAX_BYTES_PER_NARROW_PIXEL
-								 : MAX_BYTES_PER_PIXEL;
-}
-
-/* Lines of a level. */
-static uint64_t level_size(uint32_t size, uint32_t level)
-{
-	return level < 32 ? MAX(size >> level, 1) : 1;
-}
-
-/*
- * How many bytes from the offset on a transfer may touch. The library takes the level's lines without
- * gaps where a stride is 0, and as many of them as the level has where a layer's stride is; it sums in
- * 32 bits. This is an upper bound. Return: false beyond 64 bits.
+/**
+ * struct job - A transfer of a guest's
+ * @cursor: the place in the backing up to which it got in this call
+ * @memory: PART_LEN bytes, or a line, or a whole level where that is read
  */
-static bool transfer_extent(const struct gpu_resource *resource,
-	const struct gpu_transfer_3d *transfer, uint64_t *ret_len)
-{
-	const struct virtio_gpu_box *box = &transfer->box;
-	uint64_t stride = transfer->stride;
-	uint64_t layer_stride = transfer->layer_stride;
-	const uint64_t pixel_len = max_pixel_len(resource);
-	uint64_t len = box->w * pixel_len;
-	uint64_t lines, layers;
+struct job {
+	struct renderer_virgl *virgl;
+	uint32_t ctx_id;
+	struct gpu_resource *resource;
+	struct gpu_transfer_3d *transfer;
+	struct renderer_virgl_layout layout;
+	struct iov_cursor cursor;
+	uint8_t *memory;
+};
 
-	if (stride == 0)
-		stride = level_size(resource->width, transfer->level) * pixel_len;
-	if (layer_stride == 0 &&
-		!checked_mul(stride, level_size(resource->height, transfer->level), &layer_stride))
-		return false;
-	return checked_mul(stride, (uint64_t)box->h - 1, &lines) &&
-	       checked_mul(layer_stride, (uint64_t)box->d - 1, &layers) &&
-	       checked_add(len, lines, &len) && checked_add(len, layers, ret_len);
-}
-
-/* Is the last byte that a transfer could touch below 2^32, so that the library's sums are right? */
-static bool is_transfer_sane(
-	const struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
-{
-	const struct virtio_gpu_box *box = &transfer->box;
-	uint64_t end;
-
-	if (!is_axis_sane(box->x, box->w) || !is_axis_sane(box->y, box->h) ||
-		!is_axis_sane(box->z, box->d))
-		return false;
-	return transfer_extent(resource, transfer, &end) &&
-	       checked_add(end, transfer->offset, &end) && end <= UINT32_MAX;
-}
+/**
+ * struct part - What is done at a time
+ * @layer, @row: where it begins in the box, a layer and a line of blocks; of a buffer, @row is a byte
+ * @layer_count, @row_count: how much; all rows where there are several layers
+ * @len: bytes, without gaps
+ */
+struct part {
+	uint32_t layer;
+	uint32_t layer_count;
+	uint32_t row;
+	uint32_t row_count;
+	uint64_t len;
+};
 
 /* A guest's context is switched to by the library; going by context 0 would cost two switches. */
 static void begin_transfer(uint32_t ctx_id)
@@ -108,171 +60,260 @@ static void begin_transfer(uint32_t ctx_id)
 		virgl_renderer_force_ctx_0();
 }
 
-/* A part of a transfer that goes through memory of ours. */
-struct bounce {
-	void *memory;
-	struct iovec iov;
-};
-
-/*
- * For each line the library looks for its place from the first piece on. Through one piece of ours
- * the pieces are walked once.
- */
-static bool has_many_steps(const struct gpu_resource *resource, const struct virtio_gpu_box *box)
+static int write_iov(
+	uint32_t ctx_id, uint32_t id, const struct gpu_transfer_3d *transfer, struct iovec *iov)
 {
-	return resource->iov_count > 1 &&
-	       (uint64_t)resource->iov_count * box->h * box->d > MAX_STEPS;
+	struct virtio_gpu_box box = transfer->box;
+
+	return renderer_virgl_errno(virgl_renderer_transfer_write_iov(id, ctx_id,
+		(int)transfer->level, transfer->stride, transfer->layer_stride,
+		renderer_virgl_box_of(&box), 0, iov, 1));
 }
 
-/*
- * Copies what @transfer may touch. @cursor is then where that begins in the backing.
- * Return: 0; -EINVAL outside the backing; -ENOMEM.
- */
-static int bounce_init(struct bounce *bounce, const struct gpu_resource *resource,
-	const struct gpu_transfer_3d *transfer, struct iov_cursor *cursor)
+/* Does the library give OpenGL several layers of such a texture at once? Of blocks it gets the size wrong. */
+static bool has_deep_boxes(const struct renderer_virgl_layout *layout)
 {
-	uint64_t len;
+	if (layout->format.width > 1)
+		return false;
+	return layout->target == TARGET_TEXTURE_3D || layout->target == TARGET_ARRAY_1D ||
+	       layout->target == TARGET_ARRAY_2D || layout->target == TARGET_CUBE_ARRAY;
+}
 
-	if (transfer->offset >= resource->backing_len || !transfer_extent(resource, transfer, &len))
-		return -EINVAL;
-	len = MIN(len, resource->backing_len - transfer->offset);
-	if (len > MAX_BOUNCE_LEN)
-		return -ENOMEM;
-	bounce->memory = g_try_malloc(len);
-	if (!bounce->memory)
-		return -ENOMEM;
-	bounce->iov = (struct iovec){bounce->memory, len};
-	if (iov_cursor_read(cursor, transfer->offset, bounce->memory, len) != len) {
-		g_free(bounce->memory);
-		return -EINVAL;
+static bool is_buffer(const struct job *job)
+{
+	return job->layout.target == TARGET_BUFFER;
+}
+
+/* Bytes from one row to the next where there are no gaps. */
+static uint64_t row_len(const struct job *job)
+{
+	return is_buffer(job) ? 1 : job->layout.line_len;
+}
+
+/* Rows of a layer: lines of blocks, or bytes. */
+static uint32_t row_total(const struct job *job)
+{
+	return is_buffer(job) ? job->transfer->box.w : job->layout.rows;
+}
+
+/* A buffer's part leaves room for as many pixels as it has bytes, which the library wants. */
+static uint32_t max_rows(const struct job *job)
+{
+	if (is_buffer(job))
+		return (uint32_t)(PART_LEN / job->layout.format.len);
+	return (uint32_t)CLAMP(PART_LEN / job->layout.line_len, 1, MAX_PART_LINES);
+}
+
+/* The part that comes next; @is_whole: as much of a layer as there is. */
+static struct part next_part(const struct job *job, bool is_deep, bool is_whole)
+{
+	const uint32_t total = row_total(job);
+	const uint32_t max = is_whole ? total : max_rows(job);
+	struct part part = {
+		.layer = (uint32_t)(job->transfer->done / total),
+		.layer_count = 1,
+		.row = (uint32_t)(job->transfer->done % total),
+	};
+
+	part.row_count = MIN(max, total - part.row);
+	if (is_deep && part.row_count == total)
+		part.layer_count = MIN(max / total, job->transfer->box.d - part.layer);
+	part.len = (uint64_t)part.layer_count * part.row_count * row_len(job);
+	return part;
+}
+
+static bool is_done(const struct job *job)
+{
+	return job->transfer->done >= (uint64_t)row_total(job) * job->transfer->box.d;
+}
+
+/* The part as a transfer of its own, between the texture and the beginning of our memory. */
+static struct gpu_transfer_3d transfer_of(const struct job *job, const struct part *part)
+{
+	const struct renderer_virgl_layout *layout = &job->layout;
+	struct gpu_transfer_3d transfer = {
+		.box = job->transfer->box, .level = job->transfer->level};
+	struct virtio_gpu_box *box = &transfer.box;
+	const uint32_t y = part->row * layout->format.height;
+
+	if (is_buffer(job)) {
+		box->x += part->row;
+		box->w = part->row_count;
+		return transfer;
+	}
+	box->y += y;
+	box->h = MIN(part->row_count * layout->format.height, box->h - y);
+	box->z += part->layer;
+	box->d = part->layer_count;
+	transfer.stride = (uint32_t)layout->line_len;
+	transfer.layer_stride = (uint32_t)(layout->line_len * part->row_count);
+	return transfer;
+}
+
+typedef size_t (*copier)(struct iov_cursor *cursor, size_t offset, void *memory, size_t len);
+
+static size_t copy_to_guest(struct iov_cursor *cursor, size_t offset, void *memory, size_t len)
+{
+	return iov_cursor_write(cursor, offset, memory, len);
+}
+
+/* Where row @row of layer @layer of the box lies in the backing. */
+static uint64_t offset_of(const struct job *job, uint32_t layer, uint32_t row)
+{
+	return job->transfer->offset + layer * job->layout.layer_stride +
+	       row * (is_buffer(job) ? 1 : job->layout.stride);
+}
+
+/* Between the backing and @memory, where a line follows @pitch bytes after the one before. */
+static int copy_part(
+	struct job *job, const struct part *part, uint8_t *memory, uint64_t pitch, copier copy_fn)
+{
+	const bool is_tight =
+		is_buffer(job) || (job->layout.stride == pitch && pitch == row_len(job));
+	const uint64_t len = is_tight ? part->row_count * row_len(job) : row_len(job);
+	const uint32_t step = is_tight ? part->row_count : 1;
+
+	for (uint32_t z = 0; z < part->layer_count; z++) {
+		for (uint32_t y = 0; y < part->row_count; y += step) {
+			const uint64_t offset = offset_of(job, part->layer + z, part->row + y);
+
+			if (copy_fn(&job->cursor, offset, memory, len) != len)
+				return -EINVAL;
+			memory += is_tight ? len : pitch;
+		}
 	}
 	return 0;
 }
 
-typedef int (*transfer_fn)(uint32_t ctx_id, struct gpu_resource *resource,
-	const struct gpu_transfer_3d *transfer, struct iovec *iov);
-
-static int write_part(uint32_t ctx_id, struct gpu_resource *resource,
-	const struct gpu_transfer_3d *transfer, struct iovec *iov)
+/* Bytes that the library wants behind the beginning of our memory. */
+static uint64_t memory_len(const struct job *job, const struct part *part)
 {
-	struct virtio_gpu_box box = transfer->box;
-
-	return renderer_virgl_errno(virgl_renderer_transfer_write_iov(resource->id, ctx_id,
-		(int)transfer->level, transfer->stride, transfer->layer_stride, box_of(&box),
-		iov ? 0 : transfer->offset, iov, iov ? 1 : 0));
+	return is_buffer(job) ? part->len * job->layout.format.len : part->len;
 }
 
-static int read_part(uint32_t ctx_id, struct gpu_resource *resource,
-	const struct gpu_transfer_3d *transfer, struct iovec *iov)
+static int write_part(struct job *job, const struct part *part)
 {
-	struct virtio_gpu_box box = transfer->box;
+	const struct gpu_transfer_3d transfer = transfer_of(job, part);
+	struct iovec iov = {job->memory, memory_len(job, part)};
+	int ret = copy_part(job, part, job->memory, row_len(job), iov_cursor_read);
 
-	return renderer_virgl_errno(virgl_renderer_transfer_read_iov(resource->id, ctx_id,
-		transfer->level, transfer->stride, transfer->layer_stride, box_of(&box),
-		iov ? 0 : transfer->offset, iov, iov ? 1 : 0));
+	return ret == 0 ? write_iov(job->ctx_id, job->resource->id, &transfer, &iov) : ret;
 }
 
-/* The library stays loaded as long as virglrenderer, which links it. */
-void **renderer_virgl_gl_function(const char *name)
+/* What OpenGL does not write the guest gets as zeroes. */
+static int read_part(struct job *job, const struct part *part)
 {
-	void *epoxy = dlopen("libepoxy.so.0", RTLD_LAZY | RTLD_NOLOAD);
-	void **function;
+	const struct gpu_transfer_3d transfer = transfer_of(job, part);
+	struct iovec iov = {job->memory, memory_len(job, part)};
+	int ret;
 
-	if (!epoxy)
-		return NULL;
-	function = dlsym(epoxy, name);
-	dlclose(epoxy);
-	return function;
+	memset(job->memory, 0, iov.iov_len);
+	ret = is_buffer(job)
+		      ? renderer_virgl_read_iov(job->ctx_id, job->resource->id, &transfer, &iov)
+		      : renderer_virgl_read_checked(
+				job->ctx_id, job->resource->id, &transfer, &iov);
+	return ret == 0 ? copy_part(job, part, job->memory, row_len(job), copy_to_guest) : ret;
 }
 
 /*
- * Has the GL context that is current, which is the one of the last transfer, met an error? It says
- * so once. The library, which does not ask, calls OpenGL through libepoxy, whichever OpenGL it is. Where
- * the process has the function is looked up once: that takes as long as reading a small picture does.
+ * A layer of the level as a whole, of which the box is then taken. The library would answer with the
+ * layer's first pixels, wherever the box is; and it wants room for all layers.
  */
-static bool take_gl_error(void)
+static int read_whole(struct job *job, const struct part *part)
 {
-	static uint32_t (**get_error)(void);
-	bool has_error = false;
+	const struct renderer_virgl_layout *layout = &job->layout;
+	const struct virtio_gpu_box *box = &job->transfer->box;
+	const uint64_t pitch = renderer_virgl_line_len(&layout->format, layout->level.width);
+	const uint64_t start = box->y / layout->format.height * pitch +
+			       renderer_virgl_line_len(&layout->format, box->x);
+	const struct gpu_transfer_3d transfer = {
+		.box = {0, 0, box->z + part->layer, layout->level.width, layout->level.height, 1},
+		.level = job->transfer->level,
+	};
+	struct iovec iov = {job->memory, renderer_virgl_level_len(&job->layout)};
+	int ret;
 
-	if (!get_error)
-		get_error = (uint32_t(**)(void))renderer_virgl_gl_function("epoxy_glGetError");
-	for (int i = 0; get_error && i < MAX_GL_ERRORS && (*get_error)() != 0; i++)
-		has_error = true;
-	return has_error;
+	memset(job->memory, 0, iov.iov_len);
+	ret = renderer_virgl_read_checked(job->ctx_id, job->resource->id, &transfer, &iov);
+	return ret == 0 ? copy_part(job, part, job->memory + start, pitch, copy_to_guest) : ret;
 }
 
-/* An error may be of a command before, so that only the second one counts. */
-static int read_checked(uint32_t ctx_id, struct gpu_resource *resource,
-	const struct gpu_transfer_3d *transfer, struct iovec *iov)
+/* Does the library read it as a whole? It reads a part of what can be drawn into, and of depth. */
+static bool is_read_whole(struct renderer_virgl *virgl, const struct gpu_resource *image)
 {
-	int ret = read_part(ctx_id, resource, transfer, iov);
-
-	if (ret < 0 || !take_gl_error())
-		return ret;
-	ret = read_part(ctx_id, resource, transfer, iov);
-	return ret == 0 && take_gl_error() ? -EINVAL : ret;
+	return image->args_3d.target != TARGET_BUFFER &&
+	       !renderer_virgl_format_is_depth(image->format) &&
+	       !renderer_virgl_can_render(renderer_virgl_get_host(virgl), image->format);
 }
 
-static int transfer_bounced(uint32_t ctx_id, struct gpu_resource *resource,
-	const struct gpu_transfer_3d *transfer, transfer_fn fn, struct iov_cursor *cursor)
+typedef int (*part_doer)(struct job *job, const struct part *part);
+
+/* Return: 0, RENDERER_AGAIN or a negative errno. */
+static int do_parts(struct job *job, part_doer part_fn)
 {
-	struct bounce bounce;
-	int ret = bounce_init(&bounce, resource, transfer, cursor);
+	const bool is_whole = part_fn == read_whole;
+	const bool is_deep = part_fn == write_part && has_deep_boxes(&job->layout);
+	struct turn *turn = job->virgl->base.turn;
+
+	begin_transfer(job->ctx_id);
+	do {
+		const struct part part = next_part(job, is_deep, is_whole);
+		int ret = part_fn(job, &part);
+
+		if (ret < 0)
+			return ret;
+		job->transfer->done += (uint64_t)part.layer_count * part.row_count;
+		turn_charge(turn, is_whole ? renderer_virgl_level_len(&job->layout) : part.len);
+		if (is_done(job)) {
+			job->transfer->done = 0;
+			return 0;
+		}
+	} while (!turn_is_over(turn));
+	return RENDERER_AGAIN;
+}
+
+/* Bytes for the largest part: no more than there is to move. */
+static uint64_t find_memory_len(const struct job *job, part_doer part_fn)
+{
+	const uint64_t rows = (uint64_t)row_total(job) * job->transfer->box.d;
+
+	if (part_fn == read_whole)
+		return renderer_virgl_level_len(&job->layout);
+	return MIN(rows, max_rows(job)) * (is_buffer(job) ? job->layout.format.len : row_len(job));
+}
+
+/* Return: as do_parts(). */
+static int transfer_image(struct renderer *renderer, uint32_t ctx_id, struct gpu_resource *resource,
+	const struct gpu_resource *image, struct gpu_transfer_3d *transfer, part_doer part_fn)
+{
+	struct job job = {
+		.virgl = renderer_virgl_of(renderer),
+		.ctx_id = ctx_id,
+		.resource = resource,
+		.transfer = transfer,
+	};
+	uint64_t memory_len;
+	struct part next;
+	int ret = renderer_virgl_layout_init(&job.layout, image, transfer);
 
 	if (ret < 0)
 		return ret;
-	ret = fn(ctx_id, resource, transfer, &bounce.iov);
-	if (ret == 0 && fn == read_checked)
-		iov_write(cursor->iov, cursor->iov_count, transfer->offset - cursor->start,
-			bounce.memory, bounce.iov.iov_len);
-	g_free(bounce.memory);
+	if (!checked_range(transfer->offset, job.layout.len, resource->backing_len) ||
+		(part_fn != write_part &&
+			!renderer_virgl_is_buffer_read_sane(&job.layout, transfer)))
+		return -EINVAL;
+	memory_len = find_memory_len(&job, part_fn);
+	if (memory_len > RENDERER_VIRGL_MAX_WHOLE_LEN)
+		return -ENOMEM;
+	job.memory = g_try_malloc(memory_len);
+	if (!job.memory)
+		return -ENOMEM;
+	next = next_part(&job, false, false);
+	job.cursor = iov_cursor_find(resource->iov, resource->iov_starts, resource->iov_count,
+		offset_of(&job, next.layer, next.row));
+	ret = do_parts(&job, part_fn);
+	g_free(job.memory);
 	return ret;
-}
-
-/*
- * In parts that fit into MAX_BOUNCE_LEN: layer by layer, and a layer by lines. Where that is not said
- * (strides of 0, whose size the library alone knows) or not possible (the lines of compressed blocks),
- * it is all or nothing.
- */
-static int bounce_parts(uint32_t ctx_id, struct gpu_resource *resource,
-	const struct gpu_transfer_3d *transfer, transfer_fn fn)
-{
-	const bool by_layers = transfer->layer_stride > 0 || transfer->box.d == 1;
-	const bool by_lines = by_layers && transfer->stride > 0 &&
-			      !renderer_virgl_format_is_compressed(resource->format);
-	const uint64_t line_len = (uint64_t)transfer->box.w * MAX_BYTES_PER_PIXEL;
-	const uint64_t room = MAX_BOUNCE_LEN - MIN(line_len, MAX_BOUNCE_LEN);
-	const uint32_t lines =
-		by_lines ? (uint32_t)CLAMP(room / transfer->stride, 1, transfer->box.h)
-			 : transfer->box.h;
-	struct gpu_transfer_3d part = *transfer;
-	struct iov_cursor cursor = iov_cursor_find(
-		resource->iov, resource->iov_starts, resource->iov_count, transfer->offset);
-	int ret = 0;
-
-	if (!by_layers)
-		return transfer_bounced(ctx_id, resource, transfer, fn, &cursor);
-	part.box.d = 1;
-	for (uint32_t z = 0; ret == 0 && z < transfer->box.d; z++) {
-		part.box.z = transfer->box.z + z;
-		for (uint32_t y = 0; ret == 0 && y < transfer->box.h; y += lines) {
-			part.box.y = transfer->box.y + y;
-			part.box.h = MIN(lines, transfer->box.h - y);
-			part.offset = transfer->offset + (uint64_t)z * transfer->layer_stride +
-				      (uint64_t)y * transfer->stride;
-			if (part.offset < cursor.start)
-				return -EINVAL; /* a layer inside the one before */
-			ret = transfer_bounced(ctx_id, resource, &part, fn, &cursor);
-		}
-	}
-	return ret;
-}
-
-bool renderer_virgl_may_write(
-	const struct gpu_resource *image, const struct gpu_transfer_3d *transfer)
-{
-	return is_box_empty(&transfer->box) || is_transfer_sane(image, transfer);
 }
 
 int renderer_virgl_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_id,
@@ -280,89 +321,41 @@ int renderer_virgl_transfer_to_host_3d(struct renderer *renderer, uint32_t ctx_i
 {
 	struct gpu_resource image;
 
-	if (is_box_empty(&transfer->box))
+	if (renderer_virgl_box_is_empty(&transfer->box))
 		return 0;
-	if (!renderer_virgl_image_of(resource, &image) ||
-		!renderer_virgl_may_write(&image, transfer))
+	if (!renderer_virgl_image_of(resource, &image))
 		return -EINVAL;
-	begin_transfer(ctx_id);
-	if (has_many_steps(&image, &transfer->box))
-		return bounce_parts(ctx_id, &image, transfer, write_part);
-	return write_part(ctx_id, &image, transfer, NULL);
+	return transfer_image(renderer, ctx_id, resource, &image, transfer, write_part);
 }
 
 /*
- * Reading @box->w bytes of a buffer, 0.10.4 maps as many and copies as many pixels of its format.
- * Mesa's buffers are all of 1 byte; for others the pixels must lie inside the buffer.
- */
-static bool is_buffer_read_sane(
-	const struct gpu_resource *resource, const struct virtio_gpu_box *box)
-{
-	uint64_t pixel_len = MAX_BYTES_PER_PIXEL;
-
-	if (!is_buffer(resource) || resource->format == FORMAT_R8_UNORM)
-		return true;
-	if (resource->format >= FORMAT_R64_FLOAT && resource->format <= FORMAT_RGBA64_FLOAT)
-		pixel_len *= 2;
-	return checked_range(box->x, box->w * pixel_len, resource->width);
-}
-
-/*
- * The library says that it has read what OpenGL cannot read back, and answers with memory that it
- * never wrote: multisampled textures, and depth, stencil and compressed blocks in 3D textures, the
- * first two in cube textures as well. Of a view of the stencil it writes a byte in four. What a
- * host's OpenGL cannot besides, read_checked() notices.
- */
-bool renderer_virgl_is_readable(const struct gpu_resource *resource)
-{
-	const struct gpu_resource_3d *args = &resource->args_3d;
-
-	if (resource->kind != GPU_RESOURCE_3D)
-		return true;
-	if (args->nr_samples > 1 || renderer_virgl_format_is_stencil_view(resource->format))
-		return false;
-	if (args->target == TARGET_TEXTURE_3D)
-		return !renderer_virgl_format_is_depth(resource->format) &&
-		       !renderer_virgl_format_is_compressed(resource->format);
-	return !renderer_virgl_format_is_depth(resource->format) ||
-	       (args->target != TARGET_CUBE && args->target != TARGET_CUBE_ARRAY);
-}
-
-bool renderer_virgl_may_read(
-	const struct gpu_resource *resource, const struct gpu_transfer_3d *transfer)
-{
-	if (is_box_empty(&transfer->box))
-		return true;
-	return is_transfer_sane(resource, transfer) &&
-	       is_buffer_read_sane(resource, &transfer->box) &&
-	       renderer_virgl_is_readable(resource) &&
-	       (transfer->box.d == 1 || transfer->layer_stride > 0);
-}
-
-/*
- * Of several layers the library reads the first one only, and gives the guest what its buffer held
- * before for the others. So each is read by itself. How far they are apart has to be said for that,
- * as Mesa does: only the library knows the size of a pixel.
- *
- * A texture always goes through one piece of ours. For several pieces the library reads into fresh
- * memory of its own, and gives it to the guest whether OpenGL wrote it or not. Of ours, what is not
- * written is what the guest had there before, and of a failure nothing gets there.
+ * Of several layers the library reads the first one only, so each is read by itself. What it reads as a
+ * whole it does not turn over, though it did when it was written.
  */
 int renderer_virgl_transfer_from_host_3d(struct renderer *renderer, uint32_t ctx_id,
 	struct gpu_resource *resource, struct gpu_transfer_3d *transfer)
 {
 	struct gpu_resource image;
+	bool is_whole;
 
-	if (is_box_empty(&transfer->box))
+	if (renderer_virgl_box_is_empty(&transfer->box))
 		return 0;
-	if (!renderer_virgl_image_of(resource, &image) ||
-		!renderer_virgl_may_read(&image, transfer))
+	if (!renderer_virgl_image_of(resource, &image) || !renderer_virgl_is_readable(&image))
 		return -EINVAL;
-	begin_transfer(ctx_id);
-	/* Of a blob, 0.10.4 may not know the backing. */
-	if (resource->kind == GPU_RESOURCE_3D && is_buffer(&image) && transfer->box.d == 1)
-		return read_part(ctx_id, &image, transfer, NULL);
-	return bounce_parts(ctx_id, &image, transfer, read_checked);
+	is_whole = is_read_whole(renderer_virgl_of(renderer), &image);
+	if (is_whole && image.args_3d.flags & VIRTIO_GPU_RESOURCE_FLAG_Y_0_TOP)
+		return -EINVAL;
+	return transfer_image(
+		renderer, ctx_id, resource, &image, transfer, is_whole ? read_whole : read_part);
+}
+
+bool renderer_virgl_may_write(
+	const struct gpu_resource *image, const struct gpu_transfer_3d *transfer)
+{
+	struct renderer_virgl_layout layout;
+
+	return renderer_virgl_box_is_empty(&transfer->box) ||
+	       renderer_virgl_layout_init(&layout, image, transfer) == 0;
 }
 
 int renderer_virgl_transfer_to_host_2d(struct renderer *renderer, struct gpu_resource *resource,
@@ -373,44 +366,22 @@ int renderer_virgl_transfer_to_host_2d(struct renderer *renderer, struct gpu_res
 		.offset = offset,
 		.stride = resource->width * BYTES_PER_PIXEL,
 	};
+	int ret;
 
-	return renderer_virgl_transfer_to_host_3d(renderer, 0, resource, &transfer);
+	/* The device has cut it. */
+	do {
+		ret = renderer_virgl_transfer_to_host_3d(renderer, 0, resource, &transfer);
+	} while (ret == RENDERER_AGAIN);
+	return ret;
 }
 
 int renderer_virgl_write_rect(
 	struct gpu_resource *resource, const struct gpu_rect *rect, void *pixels, size_t len)
 {
-	struct virtio_gpu_box box = {
-		.x = rect->x, .y = rect->y, .w = rect->width, .h = rect->height, .d = 1};
-	struct iovec iov = {pixels, len};
-
-	return renderer_virgl_errno(virgl_renderer_transfer_write_iov(
-		resource->id, 0, 0, 0, 0, box_of(&box), 0, &iov, 1));
-}
-
-/*
- * The library gives the line that @rect calls the first one first, however the texture lies, so
- * that there is nothing to turn over here. It writes to the list that it is handed instead of the
- * backing, and the list ends with the last line: a format that has more bytes than a line has room for
- * is refused, not overrun.
- */
-int renderer_virgl_read_rect(struct renderer *renderer, struct gpu_resource *resource,
-	const struct gpu_rect *rect, void *dst, size_t stride)
-{
 	const struct gpu_transfer_3d transfer = {
 		.box = {.x = rect->x, .y = rect->y, .w = rect->width, .h = rect->height, .d = 1},
-		.stride = (uint32_t)stride,
 	};
-	const uint64_t len = (uint64_t)stride * rect->height;
-	struct iovec iov = {dst, len};
+	struct iovec iov = {pixels, len};
 
-	if (resource->kind == GPU_RESOURCE_BLOB)
-		return -ENOTSUP;
-	if (!renderer_virgl_is_single_image(resource) || !renderer_virgl_is_readable(resource))
-		return -EINVAL;
-	if (len > UINT32_MAX || !is_axis_sane(rect->x, rect->width) ||
-		!is_axis_sane(rect->y, rect->height))
-		return -EINVAL;
-	virgl_renderer_force_ctx_0();
-	return read_checked(0, resource, &transfer, &iov);
+	return write_iov(0, resource->id, &transfer, &iov);
 }

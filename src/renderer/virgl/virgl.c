@@ -36,7 +36,7 @@
  */
 #include "renderer/create.h"
 #include "renderer/plain/images.h"
-#include "renderer/virgl/renderer_virgl.h"
+#include "renderer/virgl/read.h"
 #include "util/fd.h"
 #include "util/id_table.h"
 #include "util/log.h"
@@ -72,8 +72,10 @@ static int virgl_get_capset(
 	memset(buf, 0, len);
 	virgl_renderer_force_ctx_0();
 	virgl_renderer_fill_caps(capset_id, version, buf);
-	if (capset_id == VIRTIO_GPU_CAPSET_VIRGL || capset_id == VIRTIO_GPU_CAPSET_VIRGL2)
+	if (capset_id == VIRTIO_GPU_CAPSET_VIRGL || capset_id == VIRTIO_GPU_CAPSET_VIRGL2) {
 		renderer_virgl_mask_capset(buf, capset->max_size);
+		renderer_virgl_formats_limit(buf, capset->max_size);
+	}
 	return 0;
 }
 
@@ -154,8 +156,8 @@ static void virgl_ctx_detach_resource(
 #define PART_WORDS 8192
 
 /* Whole commands, until the turn is over; the library does not mind where a stream is cut between two. */
-static int submit_stream(struct renderer_virgl *virgl, uint32_t ctx_id, uint32_t *words,
-	size_t count, size_t *done)
+static int submit_stream(
+	struct renderer_virgl *virgl, uint32_t ctx_id, uint32_t *words, size_t count, size_t *done)
 {
 	size_t at = *done / sizeof(*words);
 
@@ -351,6 +353,7 @@ int renderer_virgl_create(
 	ret = renderer_virgl_start(virgl, options, ret_message);
 	if (ret < 0)
 		goto err_free;
+	renderer_virgl_read_init(virgl->has_gl);
 	list_capsets(virgl, options->capset_mask);
 	if (virgl->base.capset_count == 0) {
 		*ret_message = g_strdup("this host has none of the capsets");
