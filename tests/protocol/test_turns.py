@@ -177,7 +177,7 @@ def test_transfer_3d_with_gaps(make_vm, cmd):
     vm = make_vm("virglrenderer")
     create_texture(vm, 1, 4096, 1 << 30, PAGE)
     box = (0, 0, 0, 1, 4096, 1)
-    assert_cut(vm, lambda: [post_transfer_3d(vm, cmd, box, 1 << 18) for _ in range(8)])
+    assert_cut(vm, lambda: [post_transfer_3d(vm, cmd, box, 1 << 18) for _ in range(100)])
 
 
 def test_batch_of_transfers_3d(make_vm):
@@ -473,7 +473,7 @@ def test_cursor_in_the_middle(make_vm):
     vm = make_vm("virglrenderer")
     post, undo = long_works(vm, "to-host")
     in_the_middle(vm, post, lambda: vm.gpu.move_cursor(0, 17, 19), undo)
-    vm.display.wait_event(Kind.CURSOR_POS)
+    vm.display.wait_event(Kind.CURSOR_POS_HIDE)
 
 
 # The end of what was large
