@@ -217,5 +217,5 @@ void gpu_device_reset(struct gpu_device *device);
 /** gpu_device_memory_changing() - Stop using guest memory: renderers let go of all backing. */
 void gpu_device_memory_changing(struct gpu_device *device);
 
-/** gpu_device_memory_changed() - Resolve all backing again. */
+/** gpu_device_memory_changed() - Begin to look up what backing has no pages; also when a region was added. */
 void gpu_device_memory_changed(struct gpu_device *device);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* Copyright The vhost-device-gpu authors */
 /*
- * Changes of the memory table (see paging.h). What is to be looked up is listed when it is let go of; no
+ * Changes of the memory table (see paging.h). What has no pages is listed, and looked up again; no
  * resource is made or destroyed until the list is done with, because the queues stand still, unless
  * all of them are.
  */
@@ -22,6 +22,7 @@ struct gpu_paging {
 	struct gpu_page_walk walk;
 	GSource *turn;
 	bool holds_queues;
+	bool was_released;
 };
 
 struct gpu_paging *gpu_paging_create(void)
@@ -74,7 +75,12 @@ static void release_one(
 {
 	gpu_resource_release_pages(device, resource);
 	gpu_blob_release(resource);
-	if (resource->backing.entries && !gpu_teardown_takes_all(device))
+}
+
+static void list_lost(
+	struct gpu_device *device, struct gpu_tracked_resource *resource, void *opaque)
+{
+	if (resource->backing.entries && !resource->base.iov)
 		g_ptr_array_add(device->paging->lost, resource);
 }
 
@@ -82,8 +88,7 @@ void gpu_paging_release(struct gpu_device *device)
 {
 	gpu_paging_forget(device);
 	gpu_resource_foreach(device, release_one, NULL);
-	if (device->paging->lost->len > 0)
-		hold_queues(device, true);
+	device->paging->was_released = true;
 }
 
 /* Return: whether @resource is done with, for better or worse; false where the turn is over. */
@@ -122,7 +127,10 @@ static bool resolve_more(struct gpu_device *device)
 static void paging_done(struct gpu_device *device)
 {
 	gpu_paging_forget(device);
-	gpu_outputs_memory_changed(device);
+	/* Dma-bufs of guest pages went as well. */
+	if (device->paging->was_released)
+		gpu_outputs_memory_changed(device);
+	device->paging->was_released = false;
 }
 
 static gboolean turn_came(gpointer opaque)
@@ -138,6 +146,11 @@ static gboolean turn_came(gpointer opaque)
 
 void gpu_paging_resolve(struct gpu_device *device)
 {
+	gpu_paging_forget(device);
+	if (!gpu_teardown_takes_all(device))
+		gpu_resource_foreach(device, list_lost, NULL);
+	if (device->paging->lost->len > 0)
+		hold_queues(device, true);
 	if (resolve_more(device))
 		paging_done(device);
 	else

@@ -3,9 +3,10 @@
 /*
  * The guest's pages that resources hold, when the memory table changes. Inside gpu/ only.
  *
- * Before a change everybody lets go of the pages, at once, since the mappings go away. After it they are
- * looked up again, in steps: a guest may have millions of entries in its lists, and the front-end
- * waits for the answer to its message. Both queues stand still until all are found.
+ * Before a region goes everybody lets go of all pages, at once, since the mapping goes away. After each
+ * change those that are missing are looked up again, in steps: a guest may have millions of entries in
+ * its lists, and the front-end waits for the answer to its message. Both queues stand still until all are
+ * found.
  */
 #pragma once
 
@@ -21,7 +22,7 @@ void gpu_paging_destroy(struct gpu_paging *paging);
 /** gpu_paging_release() - Let go of all guest memory; the lists are kept. */
 void gpu_paging_release(struct gpu_device *device);
 
-/** gpu_paging_resolve() - Begin to look all lists up again. */
+/** gpu_paging_resolve() - Begin to look up all lists whose pages are missing. */
 void gpu_paging_resolve(struct gpu_device *device);
 
 /** gpu_paging_forget() - All resources are about to go. */

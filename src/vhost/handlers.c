@@ -168,12 +168,13 @@ static int add_region(struct vhost *vhost, const struct vhost_wire_region *wire,
 	return ret;
 }
 
-/* Around each change of the table: nobody keeps an old pointer, and rings are found again. */
+/* Before a part of the table goes: nobody keeps an old pointer. */
 static void begin_memory_change(struct vhost *vhost)
 {
 	vhost->events->memory_changing(vhost->opaque);
 }
 
+/* After each change: rings are found again, and so is what was not there before. */
 static void end_memory_change(struct vhost *vhost)
 {
 	vhost_queues_resolve(vhost);
@@ -210,7 +211,7 @@ static int add_mem_reg(
 	int ret;
 
 	vhost_message_get(message, &single, sizeof(single));
-	begin_memory_change(vhost);
+	/* What is mapped stays where it is. */
 	ret = add_region(vhost, &single.region, message, 0);
 	end_memory_change(vhost);
 	return ret;

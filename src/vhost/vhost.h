@@ -72,8 +72,9 @@ struct vhost_events {
 	void (*set_display_socket)(void *opaque, int fd);
 
 	/**
-	 * The memory table is about to change: drop or stop using hva pointers. Then
-	 * memory_changed() follows, at once, whether or not the change worked.
+	 * A part of the memory table is about to go: drop or stop using hva pointers. Then
+	 * memory_changed() follows, at once, whether or not the change worked; it also comes when
+	 * a region was added, after which all pointers are as they were.
 	 */
 	void (*memory_changing)(void *opaque);
 	void (*memory_changed)(void *opaque);

@@ -102,12 +102,12 @@ static void on_display_socket(void *opaque, int fd)
 
 static void on_memory_changing(void *opaque)
 {
-	((struct frontend *)opaque)->changing++;
+	g_assert(((struct frontend *)opaque)->changing++ == 0);
 }
 
 static void on_memory_changed(void *opaque)
 {
-	g_assert(((struct frontend *)opaque)->changing-- == 1);
+	((struct frontend *)opaque)->changing = 0;
 }
 
 static void on_queue_started(void *opaque, unsigned int index, bool is_new)

@@ -168,7 +168,7 @@ static void assert_pages(struct gpu_fixture *f, unsigned int count)
 static void test_attach(struct gpu_fixture *f, gconstpointer data)
 {
 	struct flat_request request;
-	g_autofree void *command = begin_attach(f, &request);
+	g_autofree void *command G_GNUC_UNUSED = begin_attach(f, &request);
 	unsigned int rounds = 0;
 
 	while (request.completed == 0 && rounds++ < MANY)
@@ -182,7 +182,7 @@ static void test_attach(struct gpu_fixture *f, gconstpointer data)
 static void test_attach_is_stopped(struct gpu_fixture *f, gconstpointer data)
 {
 	struct flat_request request;
-	g_autofree void *command = begin_attach(f, &request);
+	g_autofree void *command G_GNUC_UNUSED = begin_attach(f, &request);
 	const uint64_t used = f->device->hostmem_used;
 
 	gpu_device_cancel(f->device);
@@ -196,7 +196,7 @@ static void test_attach_is_stopped(struct gpu_fixture *f, gconstpointer data)
 static void test_attach_meets_a_change(struct gpu_fixture *f, gconstpointer data)
 {
 	struct flat_request request;
-	g_autofree void *command = begin_attach(f, &request);
+	g_autofree void *command G_GNUC_UNUSED = begin_attach(f, &request);
 
 	for (unsigned int i = 0; i < 3; i++)
 		g_main_context_iteration(f->context, FALSE);
@@ -213,7 +213,7 @@ static void test_attach_meets_a_change(struct gpu_fixture *f, gconstpointer data
 static void attach_many(struct gpu_fixture *f)
 {
 	struct flat_request request;
-	g_autofree void *command = begin_attach(f, &request);
+	g_autofree void *command G_GNUC_UNUSED = begin_attach(f, &request);
 
 	gpu_fixture_iterate(f);
 	g_assert_cmphex(flat_response(&request), ==, VIRTIO_GPU_RESP_OK_NODATA);
@@ -273,6 +273,30 @@ static void test_change_and_reset(struct gpu_fixture *f, gconstpointer data)
 	g_assert_true(gpu_device_can_take(f->device));
 	gpu_fixture_iterate(f);
 	g_assert_null(gpu_resource_find(f->device, 1));
+}
+
+/* A region that comes brings back what was missing, and touches nothing else. */
+static void test_region_comes(struct gpu_fixture *f, gconstpointer data)
+{
+	const struct gpu_resource *base;
+	struct iovec *iov;
+
+	attach_many(f);
+	gpu_device_memory_changing(f->device);
+	guest_memory_clear(f->memory);
+	gpu_device_memory_changed(f->device);
+	gpu_fixture_iterate(f);
+	base = &gpu_resource_find(f->device, 1)->base;
+	g_assert_null(base->iov);
+	gpu_fixture_add_memory(f, MEMORY_GPA, 2 * PAGE);
+	gpu_device_memory_changed(f->device);
+	gpu_fixture_iterate(f);
+	assert_pages(f, MANY);
+	iov = base->iov;
+	gpu_fixture_add_memory(f, MEMORY_GPA + 2 * PAGE, PAGE);
+	gpu_device_memory_changed(f->device);
+	g_assert_false(gpu_paging_is_busy(f->device));
+	g_assert_true(base->iov == iov);
 }
 
 /* Who waits for a turn waits for the pages besides. */
@@ -375,6 +399,7 @@ int main(int argc, char **argv)
 	ADD("/turn/change-and-change", test_change_and_change);
 	ADD("/turn/change-and-stop", test_change_and_stop);
 	ADD("/turn/change-and-reset", test_change_and_reset);
+	ADD("/turn/region-comes", test_region_comes);
 	ADD("/turn/change-under-a-flush", test_change_under_a_flush);
 	ADD("/turn/reset", test_reset);
 	ADD("/turn/reset-and-reset", test_reset_and_reset);

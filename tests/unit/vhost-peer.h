@@ -26,6 +26,7 @@
 /** struct peer_events - What was called, how often, with what */
 struct peer_events {
 	unsigned int set_features, changing, changed, reset, display, closed;
+	bool is_changing;
 	unsigned int ready[PEER_QUEUES], stopping[PEER_QUEUES], popped[PEER_QUEUES];
 	unsigned int started[PEER_QUEUES];
 	bool is_new[PEER_QUEUES];
