@@ -15,6 +15,7 @@
 #include "gpu/resource.h"
 #include "gpu/state.h"
 #include "gpu/teardown.h"
+#include "gpu/wait.h"
 #include "util/fd.h"
 #include "util/id_table.h"
 #include "util/scarce.h"
@@ -250,8 +251,12 @@ static enum gpu_verdict attach_step(
 {
 	struct gpu_device *device = command->device;
 	struct gpu_context *context = gpu_context_find(device, command->hdr.ctx_id);
-	int ret = context_attach(device, context, resource);
+	int ret;
 
+	/* A display that came in between may be sent the image, which goes when it is a texture. */
+	if (resource->outputs)
+		gpu_waits_cancel(device, GPU_WAIT_DISPLAYS);
+	ret = context_attach(device, context, resource);
 	return ret == RENDERER_AGAIN ? GPU_AGAIN
 				     : gpu_command_fail(command, resource->base.id, ret);
 }

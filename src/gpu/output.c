@@ -43,6 +43,7 @@ struct output {
 /*
  * A display. @dmabufs: outputs of which it reads a dma-buf. @wait: while it is shown everything.
  * @next_output, @next_line: how far that is; from there on @lines are under way. @was_cut: it was ended.
+ * @staging: pixels of a part; a flush may go on meanwhile, which uses that of the output.
  */
 struct view {
 	struct display *display;
@@ -52,6 +53,7 @@ struct view {
 	uint32_t next_line;
 	uint32_t lines;
 	bool was_cut;
+	struct gpu_buffer staging;
 };
 
 struct gpu_outputs {
@@ -214,10 +216,11 @@ void gpu_outputs_memory_changed(struct gpu_device *device)
 
 /* Pixels */
 
-/* One flush of one output. @source: in the picture; @target: the same on the output. */
+/* One flush of one output. @source: in the picture; @target: the same on the output. @staging: for pixels. */
 struct flush {
 	struct gpu_device *device;
 	uint32_t scanout_id;
+	struct gpu_buffer *staging;
 	struct gpu_rect source;
 	struct gpu_rect target;
 	struct display_pixels pixels;
@@ -234,7 +237,7 @@ static void fetch_lines(void *opaque, uint32_t line_count)
 /* Fetches the pixels when the first display wants them; their lines, when it sends them. */
 static int get_pixels(struct flush *flush, const struct display *display)
 {
-	struct output *output = &flush->device->outputs->output[flush->scanout_id];
+	const struct output *output = &flush->device->outputs->output[flush->scanout_id];
 	int ret = 0;
 
 	if (!display->fetches_pixels ||
@@ -242,7 +245,7 @@ static int get_pixels(struct flush *flush, const struct display *display)
 		gpu_transfer_settle(flush->device);
 	if (!flush->has_pixels)
 		ret = gpu_pixels_get(flush->device, &output->framebuffer, &flush->source,
-			PIXMAN_x8r8g8b8, &output->staging, &flush->pixels);
+			PIXMAN_x8r8g8b8, flush->staging, &flush->pixels);
 	flush->has_pixels = ret == 0;
 	flush->pixels.fetch = flush->device->put_off.command ? fetch_lines : NULL;
 	flush->pixels.fetch_opaque = flush;
@@ -279,11 +282,11 @@ static void flush_view(struct flush *flush, struct view *view, struct gpu_wait *
 
 /* Return: false where none of the damage is shown. */
 static bool flush_init(struct flush *flush, struct gpu_device *device, uint32_t scanout_id,
-	const struct gpu_rect *damage)
+	const struct gpu_rect *damage, struct gpu_buffer *staging)
 {
 	const struct gpu_rect *rect = &device->outputs->output[scanout_id].rect;
 
-	*flush = (struct flush){.device = device, .scanout_id = scanout_id};
+	*flush = (struct flush){.device = device, .scanout_id = scanout_id, .staging = staging};
 	if (!gpu_rect_intersect(damage, rect, &flush->source))
 		return false;
 	flush->target = flush->source;
@@ -295,12 +298,13 @@ static bool flush_init(struct flush *flush, struct gpu_device *device, uint32_t 
 void gpu_outputs_flush(struct gpu_device *device, struct gpu_tracked_resource *resource,
 	const struct gpu_rect *damage, struct gpu_wait *wait)
 {
-	const struct gpu_outputs *outputs = device->outputs;
+	struct gpu_outputs *outputs = device->outputs;
 
 	for (uint32_t id = 0; id < GPU_OUTPUT_COUNT; id++) {
 		struct flush flush;
 
-		if (!(resource->outputs & 1u << id) || !flush_init(&flush, device, id, damage))
+		if (!(resource->outputs & 1u << id) ||
+			!flush_init(&flush, device, id, damage, &outputs->output[id].staging))
 			continue;
 		for (guint i = 0; i < outputs->views->len; i++)
 			flush_view(&flush, view_at(outputs, i), wait);
@@ -439,6 +443,7 @@ static enum gpu_verdict show_on_cancel(struct gpu_wait *wait, enum gpu_wait_reas
 		return GPU_WAITS;
 	if (gpu_outputs_forget_wait(wait->device, wait))
 		view->lines = 0;
+	gpu_buffer_finish(wait->device, &view->staging);
 	show_take(wait->device->outputs, view);
 	view->was_cut = next_output(wait->device->outputs, view) != NULL;
 	if (reason == GPU_WAIT_STOPPED || !view->was_cut)
@@ -464,7 +469,7 @@ static void show_part(struct gpu_device *device, struct view *view, const struct
 	view->lines = lines_of_part(device, view, output);
 	rect.y += view->next_line;
 	rect.height = view->lines;
-	if (flush_init(&flush, device, view->next_output, &rect))
+	if (flush_init(&flush, device, view->next_output, &rect, &view->staging))
 		flush_view(&flush, view, &view->wait);
 }
 
@@ -487,6 +492,7 @@ static enum gpu_verdict show_more(struct view *view)
 		gpu_wait_abandon(&view->wait);
 		show_take(device->outputs, view);
 	}
+	gpu_buffer_finish(device, &view->staging);
 	return GPU_OK;
 }
 

@@ -541,3 +541,66 @@ def test_reset_while_pages_are_found(make_vm):
         vm.user.set_mem_table(vm.memory.regions)
         vm.reset()
         assert vm.alive()
+
+
+# Displays that come in the middle, and do not read
+
+class SlowDisplay(Display):
+    """Stops reading when it is told the size of what is shown."""
+
+    def _on_scanout(self, data, fds):
+        self.pause_reading()
+        return super()._on_scanout(data, fds)
+
+
+def give_slow_display(vm):
+    vm.display = SlowDisplay()
+    vm.displays.append(vm.display)
+    vm.display.give(vm.user)
+    vm.display.wait_event(Kind.SCANOUT)
+
+
+def assert_slow_display(vm, expected):
+    """It is shown all when it reads. The guest's commands wait until then."""
+    vm.display.resume_reading()
+    assert vm.alive()
+    is_right = rgb_only(vm.shown().pixels) == rgb_only(expected)
+    assert is_right
+
+
+def test_image_of_a_slow_display(make_vm):
+    """It becomes a texture while it is sent to a display that has just come."""
+    vm = make_vm("virglrenderer")
+    data = random_bytes(9, PAGES // 16) * 16
+    vm.memory.write(pages(vm), data)
+    create_large(vm)
+    run(vm, post_transfer(vm))
+    require(vm.gpu.set_scanout(0, NUMBER, 0, 0, PICTURE, PICTURE))
+    require(vm.gpu.ctx_create(CTX))
+    number = struct.pack("=II", NUMBER, 0)
+    chains = in_the_middle(
+        vm, lambda: [vm.gpu.post(Cmd.CTX_ATTACH_RESOURCE, number, ctx_id=CTX, kick=False)],
+        lambda: give_slow_display(vm))
+    for chain in chains:
+        require(vm.gpu.result(chain))
+    assert_slow_display(vm, data * 4)
+
+
+def test_flush_beside_a_slow_display(make_vm):
+    """It is sent the whole picture while the flush goes on."""
+    vm = make_vm("virglrenderer")
+    create_texture(vm, PICTURE, PICTURE)
+    data = b"".join(random_bytes(seed, MIB) for seed in range(PAGES // MIB))
+    vm.memory.write(pages(vm), data)
+    run(vm, post_transfer_3d(vm, Cmd.TRANSFER_TO_HOST_3D, (0, 0, 0, PICTURE, PICTURE, 1)))
+    require(vm.gpu.set_scanout(0, NUMBER, 0, 0, PICTURE, PICTURE))
+    body = rect(0, 0, PICTURE, PICTURE) + struct.pack("=II", NUMBER, 0)
+    chains = in_the_middle(
+        vm, lambda: [vm.gpu.post(Cmd.RESOURCE_FLUSH, body, kick=False)],
+        lambda: give_slow_display(vm))
+    for _ in range(TRIES):
+        vm.user.get_features()
+    vm.display.resume_reading()
+    for chain in chains:
+        require(vm.gpu.result(chain))
+    assert_slow_display(vm, data * 4)

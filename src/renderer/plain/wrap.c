@@ -7,7 +7,7 @@
  * left out here as well.
  *
  * An inner renderer that has such images after all is given one when a context is to use it. Nothing
- * borrows the plain image then: who sends its pixels holds the queue that the command comes from.
+ * borrows the plain image at the end of that: gpu/context.c has displays let go of it before each turn.
  */
 #include "renderer/plain/images.h"
 #include "util/id_table.h"
