@@ -64,8 +64,8 @@ const struct gpu_limit_row gpu_limit_rows[GPU_LIMIT_COUNT] = {
 			.max = 1 << 26,
 			.help = "entries of all such lists of one guest",
 			.man = "How many entries all those lists of one guest may have together. "
-			       "They are looked up again while the front\\-end waits for its "
-			       "memory table to be taken.",
+			       "They are looked up again after each change of the memory table, "
+			       "while the guest\\(aqs queues stand still.",
 		},
 	[GPU_LIMIT_SUBMIT_LEN] =
 		{

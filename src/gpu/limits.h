@@ -68,10 +68,3 @@ static inline int gpu_limit_error(enum gpu_limit limit)
 
 /** gpu_limit_of_error() - The row of a limit that an error is about, or NULL for an errno. */
 const struct gpu_limit_row *gpu_limit_of_error(int error);
-
-/**
- * GPU_MAX_COPY_LEN - Bytes that a command copies before everything else gets its turn
- *
- * No vhost-user message waits longer than that takes. A 4K frame is 32 MiB, and is copied at once.
- */
-#define GPU_MAX_COPY_LEN (UINT64_C(64) << 20)

@@ -38,7 +38,7 @@ uint64_t gpu_pixels_part_len(struct gpu_device *device, const struct gpu_framebu
 	if (!is_same(framebuffer->format->pixman, PIXMAN_x8r8g8b8) ||
 		!gpu_framebuffer_get_image(device, framebuffer, &stride))
 		return OTHER_PART_LEN;
-	return GPU_MAX_COPY_LEN;
+	return TURN_LEN;
 }
 
 static int pixels_convert(const struct display_pixels *from, pixman_format_code_t from_format,

@@ -100,7 +100,7 @@ void gpu_wait_add(struct gpu_wait *wait);
 /**
  * gpu_wait_add_turn() - Wait until everything else that is ready in the main loop had its turn
  *
- * For a command that copies much, and does so in parts of GPU_MAX_COPY_LEN.
+ * For what takes more than one turn (util/turn.h).
  */
 void gpu_wait_add_turn(struct gpu_wait *wait);
 
