@@ -22,7 +22,7 @@
 
 #define BYTES_PER_PIXEL 4 /* of a 2D image */
 #define PART_LEN	TURN_PART_LEN
-#define MAX_PART_LINES	8192 /* of few bytes each */
+#define MAX_PART_LINES	512 /* far apart, each may be a page that nobody touched */
 
 /**
  * struct job - A transfer of a guest's
